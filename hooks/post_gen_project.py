@@ -1,0 +1,46 @@
+"""Deletes what was not chosen, then prints the next steps.
+
+Runs in the new project, twice in each ``cruft update``: offline, deterministic, no git, no secrets.
+"""
+
+import shlex
+import shutil
+from pathlib import Path
+
+# (the answer, what it must be for the paths to stay, the paths)
+OPTIONAL = [
+    ("{{ cookiecutter.example_app }}", "True", ["apps/shop"]),
+]
+# What tools may have left in the template's folder.
+LEAVINGS = [".venv", "**/__pycache__", "**/.*_cache"]
+
+NEXT_STEPS = """
+Next steps:
+
+  cd {folder}
+  uv run pytest
+  git init && git add -A && uv run pre-commit install
+  uv run manage.py migrate && uv run manage.py runserver
+"""
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def main(project: Path) -> None:
+    for answer, kept_for, paths in OPTIONAL:
+        if answer != kept_for:
+            for path in paths:
+                remove(project / path)
+    for pattern in LEAVINGS:
+        for path in sorted(project.glob(pattern)):
+            remove(path)
+    print(NEXT_STEPS.format(folder=shlex.quote(str(project))))
+
+
+if __name__ == "__main__":
+    main(Path.cwd())

@@ -1,0 +1,64 @@
+"""Refuses answers that would not make a working service, before anything is written.
+
+``cookiecutter.json`` applies the filter as its last key: ``"{{ cookiecutter | checked }}"``. The one filter keeps
+its name for good, because one ``cruft update`` renders the old and the new template with the same imported module.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+
+from cookiecutter.exceptions import FailedHookException
+from cookiecutter.utils import simple_filter
+
+SLUG = re.compile(r"[a-z]([a-z0-9_-]{0,48}[a-z0-9])?")
+# Control, surrogate, private use, unassigned, line and paragraph separators.
+REFUSED_CATEGORIES = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
+# They reorder the text around them, so that code reads differently from what it does.
+BIDI_CONTROLS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def slug_problems(value: str) -> Iterator[str]:
+    if not SLUG.fullmatch(value):
+        yield (
+            "use lower-case letters, digits, '-' and '_', starting with a letter"
+            " and ending with a letter or digit, at most 50"
+        )
+
+
+def text_problems(value: str) -> Iterator[str]:
+    if not value.strip():
+        yield "use at least one character that is not a blank"
+    if len(value) > 200:
+        yield f"use at most 200 characters, not {len(value)}"
+    refused = {c for c in value if unicodedata.category(c) in REFUSED_CATEGORIES} | (
+        BIDI_CONTROLS & set(value)
+    )
+    if refused:
+        codes = ", ".join(f"U+{ord(c):04X}" for c in sorted(refused))
+        yield f"use one line of printable text, without {codes}"
+
+
+PROBLEMS: dict[str, Callable[[str], Iterator[str]]] = {
+    "project_name": text_problems,
+    "project_slug": slug_problems,
+    "description": text_problems,
+}
+
+
+@simple_filter
+def checked(answers: Mapping[str, object]) -> str:
+    """Return an empty string, or raise ``FailedHookException`` with every problem, one a line.
+
+    cookiecutter prints the exception's text and exits with 1. An answer that is not there is not
+    checked: the older of two templates in an update may not have asked for it.
+    """
+    problems = [
+        f"{name}: {answers[name]!r}: {problem}"
+        for name, find in PROBLEMS.items()
+        if name in answers
+        for problem in find(str(answers[name]))
+    ]
+    if problems:
+        raise FailedHookException("\n".join(problems))
+    return ""

@@ -1,0 +1,155 @@
+"""What a bake promises, run for every combination of answers and for free text that has broken templates."""
+
+import html
+import re
+import shutil
+
+import pytest
+
+from tests.answers import NASTY, every, name_of
+from tests.project import PRODUCTION, page
+
+LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
+TEXT = {"project_name": "My Service", "description": "A Django service."}
+
+
+@pytest.mark.parametrize("answers", [*every(), *NASTY], ids=name_of)
+def test_a_bake_keeps_its_promises(bake, answers):
+    project = bake(**answers)
+    for path in project.files():
+        assert not LEFT_OVER.search(path.read_text()), path
+
+    project.uv("ruff", "check", ".")
+    project.uv("ruff", "format", "--check", ".")
+    project.track()
+    project.uv("pre-commit", "run", "--all-files")
+    assert project.run("git", "diff", "--stat") == ""
+    project.uv("mypy")
+    project.manage("check")
+    project.manage("makemigrations", "--check")
+    project.uv("pytest", "--cov", "--cov-report=term-missing")
+
+    project.manage("migrate", **PRODUCTION)
+    project.manage("collectstatic", "--no-input", **PRODUCTION)
+    project.manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    shutil.rmtree(project.path / "staticfiles")
+    with project.serving(
+        "uv", "run", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}", **PRODUCTION
+    ) as url:
+        body = page(url)
+    texts = TEXT | {name: text for name, text in answers.items() if name in TEXT}
+    for text in texts.values():
+        assert html.escape(text).replace("&#x27;", "&#x27;") in body
+    assert re.search(r'href="/static/css/site\.[0-9a-f]{12}\.css"', body)
+
+    left = project.run("git", "status", "--porcelain", "--untracked-files=all")
+    assert left.split() in ([], ["AM", "uv.lock"]), left
+
+
+def test_the_default_bake_is_small(bake):
+    project = bake()
+    assert len(project.files()) <= 75
+    project.run("uv", "sync", "--quiet")
+    packages = project.run(
+        "uv", "pip", "list", "--quiet", "--python", project.env["UV_PROJECT_ENVIRONMENT"]
+    )
+    assert len(packages.splitlines()) - 2 <= 60
+
+
+@pytest.mark.parametrize(
+    ("code", "tool", "message"),
+    [
+        (
+            "from django.dispatch import receiver\n",
+            "ruff check",
+            "common.dispatch.suspending_receiver",
+        ),
+        ("from django.test import SimpleTestCase\n", "ruff check", "common.testing.SimpleTestCase"),
+        ("from django.test import TestCase\n", "ruff check", "common.testing.TestCase"),
+        (
+            "from django.test import TransactionTestCase\n",
+            "ruff check",
+            "common.testing.TransactionTestCase",
+        ),
+        (
+            "from django.test import LiveServerTestCase\n",
+            "ruff check",
+            "common.testing.LiveServerTestCase",
+        ),
+        (
+            "with pytest.raises(IntegrityError):\n",
+            "pre-commit run integrity-error",
+            "raises_integrity_error",
+        ),
+        (
+            "with self.assertRaises(IntegrityError):\n",
+            "pre-commit run integrity-error",
+            "assertIntegrityError",
+        ),
+        (
+            "self.assertRaises(\n    IntegrityError, f)\n",
+            "pre-commit run integrity-error",
+            "assertIntegrityError",
+        ),
+    ],
+)
+def test_a_broken_convention_is_refused_with_the_name_of_ours(bake, code, tool, message):
+    project = bake()
+    project.run("uv", "sync", "--quiet")
+    (project.path / "apps/users/tests/test_more.py").write_text(code)
+    project.track()
+    options = ["--files"] if "pre-commit" in tool else []
+    assert message in project.uv(*tool.split(), *options, "apps/users/tests/test_more.py", status=1)
+
+
+def test_the_example_can_be_removed_by_hand(bake):
+    project = bake()
+    shutil.rmtree(project.path / "apps/shop")
+    for path in project.files():
+        text = path.read_text()
+        if path.suffix == ".py" and "# example\n" in text:
+            path.write_text(
+                "".join(line for line in text.splitlines(True) if not line.endswith("# example\n"))
+            )
+
+    project.uv("ruff", "check", ".")
+    project.uv("ruff", "format", "--check", ".")
+    project.manage("makemigrations", "--check")
+    project.uv("pytest")
+    without = bake(example_app=False)
+    assert {str(path.relative_to(without.path)) for path in without.files()} == {
+        str(path.relative_to(project.path)) for path in project.files() if path.name != "uv.lock"
+    }
+
+
+@pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS"])
+def test_production_names_what_it_misses(bake, variable):
+    settings = {name: value for name, value in PRODUCTION.items() if name != variable}
+    output = bake().manage("check", status=1, **settings)
+    assert f"ImproperlyConfigured: Set the {variable} environment variable" in output
+
+
+def test_every_documented_variable_is_read_and_every_read_one_documented(bake):
+    project = bake()
+    example = (project.path / ".env.example").read_text()
+    documented = {*re.findall(r"^# ([A-Z_]+)=", example, re.M)}
+    settings = "".join(path.read_text() for path in (project.path / "config/settings").glob("*.py"))
+    read = {*re.findall(r'env(?:\.\w+)?\(\s*"([A-Z_]+)"', settings)}
+    assert documented == read | {"DJANGO_SETTINGS_MODULE", "WEB_CONCURRENCY"}
+
+
+def test_a_dotenv_file_does_not_reach_the_tests(bake):
+    project = bake()
+    (project.path / ".env").write_text(
+        "SUSPEND_SIGNALS=true\nSTATIC_URL=https://cdn.example.com/\nDEBUG=true\n"
+    )
+    project.uv("pytest", DJANGO_SETTINGS_MODULE="config.settings.local")
+
+
+def test_the_suite_is_green_in_random_order_in_parallel(bake):
+    project = bake()
+    project.uv("--with", "pytest-xdist", "--with", "pytest-randomly", "pytest", "-n", "2")
+
+
+def test_the_suite_is_green_with_receivers_suspended(bake):
+    bake().uv("pytest", TEST_SUSPEND_SIGNALS="1")

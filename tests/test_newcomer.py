@@ -1,0 +1,128 @@
+"""What a newcomer does: copies commands from the README, and from what the bake prints."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.project import TEMPLATE, Project, copy_template, page
+
+COMMAND = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def alone(environment):
+    """The environment of somebody who shares no project environment with other tests."""
+    return {name: value for name, value in environment.items() if name != "UV_PROJECT_ENVIRONMENT"}
+
+
+@pytest.fixture
+def without_uv(alone, tmp_path):
+    """An environment whose PATH has a Python with pip, git, and no uv."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, env=alone)
+    folders = [str(tmp_path / "venv/bin")]
+    for number, folder in enumerate(os.get_exec_path()):
+        if os.path.isdir(folder) and not {"uv", "uvx"} & {*os.listdir(folder)}:
+            folders.append(folder)
+        elif os.path.isdir(folder):  # the folder of the system's tools may have uv in it too
+            copy = tmp_path / f"path{number}"
+            copy.mkdir()
+            for name in os.listdir(folder):
+                if name not in {"uv", "uvx"}:
+                    (copy / name).symlink_to(os.path.join(folder, name))
+            folders.append(str(copy))
+    return {**alone, "PATH": os.pathsep.join(folders)}
+
+
+def test_the_readme_has_two_commands_and_ci_runs_the_second():
+    bake, test = (
+        command.strip() for command in COMMAND.findall((TEMPLATE / "README.md").read_text())
+    )
+    assert bake == "pip install uv && uvx cookiecutter . --output-dir .."
+    assert test == "pip install uv && uv run pytest"
+    assert test.replace(" ", r"\ ") in (TEMPLATE / ".ci/run").read_text().replace(" ", r"\ ")
+
+
+def test_the_first_command_of_the_readme_bakes_on_a_machine_without_uv(without_uv, tmp_path):
+    command = COMMAND.search((TEMPLATE / "README.md").read_text())[1]
+    checkout = Project(copy_template(tmp_path / "checkout"), without_uv)
+    questions = subprocess.run(
+        ["bash", "-c", command],
+        cwd=checkout.path,
+        env=without_uv,
+        input="Our Shop\n\nSells things.\nno\n",
+        capture_output=True,
+        text=True,
+    )
+    assert questions.returncode == 0, questions.stderr
+    assert "What the service is called" in questions.stdout
+    project = tmp_path / "our-shop"
+    assert 'description = "Sells things."' in (project / "pyproject.toml").read_text()
+    assert not (project / "apps/shop").exists()
+    checkout.track()
+    assert "our-shop" not in checkout.run("git", "status", "--short")
+
+
+def test_the_next_steps_work_as_printed(alone, tmp_path):
+    folder = tmp_path / "with blanks"
+    folder.mkdir()
+    output = Project(folder, alone).run(
+        sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", timeout=60
+    )
+    steps = [
+        line.strip() for line in output.partition("Next steps:")[2].splitlines() if line.strip()
+    ]
+    enter, test, hooks, serve = steps
+    assert enter == f"cd '{folder / 'my-service'}'"
+    assert test == "uv run pytest"
+    migrate, run = serve.split(" && ")
+
+    project = Project(folder / "my-service", alone)
+    assert " passed" in project.run("bash", "-c", f"{enter} && {test}")
+    assert "pre-commit installed" in project.run("bash", "-c", hooks)
+    project.run(
+        "git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "first"
+    )  # fmt: skip
+    assert "uv.lock" in project.run("git", "ls-files")
+    project.run("bash", "-c", migrate)
+    with project.serving(*run.split(), "{port}") as url:
+        assert "<h1>My Service</h1>" in page(url)
+    assert project.run("git", "status", "--short") == ""
+
+
+def test_plain_pip_is_enough(bake, without_uv, tmp_path):
+    project = Project(bake().path, without_uv)
+    shutil.rmtree(tmp_path / "venv")
+    readme = (project.path / "README.md").read_text()
+    make = re.search(r"`(python -m venv .*? --group dev)`", readme)[1]
+    activate = ". .venv/bin/activate && "
+    assert activate in make
+
+    project.run("bash", "-c", f'python() {{ {sys.executable} "$@"; }}; {make.partition(" && ")[0]}')
+    project.run("bash", "-c", make.partition(" && ")[2])
+    project.run("git", "init", "--quiet")
+    assert " passed" in project.run("bash", "-c", f"{activate}pytest")
+    project.run("git", "add", "--all")
+    tracked = project.run("git", "ls-files").splitlines()
+    assert not [
+        name for name in tracked if "egg-info" in name or name.startswith(("build", ".venv"))
+    ]
+
+
+def test_the_deployment_of_the_readme_works_as_written(bake):
+    project = bake()
+    commands = COMMAND.findall((project.path / "README.md").read_text())[-1].splitlines()
+    *prepare, serve = commands
+    assert serve == "uv run gunicorn config.wsgi"
+    script = "\n".join(["set -e", *prepare, "env"])
+    printed = project.run("bash", "-c", script)
+    variables = dict(
+        line.split("=", 1) for line in printed.splitlines() if re.match(r"[A-Z_]+=", line)
+    )
+    variables["ALLOWED_HOSTS"] = "127.0.0.1"
+    variables["SECURE_PROXY_SSL_HEADER"] = "HTTP_X_FORWARDED_PROTO,https"
+    with project.serving(*serve.split(), "--bind", "127.0.0.1:{port}", **variables) as url:
+        assert "<h1>My Service</h1>" in page(url)

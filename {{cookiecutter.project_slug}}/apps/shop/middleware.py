@@ -1,0 +1,53 @@
+"""``request.stash``: what a visitor has set aside, kept in the session.
+
+After "Tips for writing unit tests for Django middleware": it rebuilds an object from the session, sets it
+on the request, and writes it back when it changed. Tested without a client in ``tests/test_middleware.py``.
+"""
+
+from collections.abc import Awaitable, Callable
+from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+SESSION_KEY = "stashed_data"
+
+
+class Stash(SimpleNamespace):
+    """Attributes of your choice, with values that the session can serialise (JSON)."""
+
+
+class StashRequest(HttpRequest):
+    stash: Stash
+
+
+class StashMiddleware:
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: StashRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self.acall(request)
+        stashed = request.session.get(SESSION_KEY, {})
+        request.stash = Stash(**deepcopy(stashed))
+        response: HttpResponseBase = self.get_response(request)
+        if vars(request.stash) != stashed:
+            request.session[SESSION_KEY] = vars(request.stash)
+        return response
+
+    async def acall(self, request: StashRequest) -> HttpResponseBase:
+        stashed = await request.session.aget(SESSION_KEY, {})
+        request.stash = Stash(**deepcopy(stashed))
+        response: HttpResponseBase = await self.get_response(request)
+        if vars(request.stash) != stashed:
+            await request.session.aset(SESSION_KEY, vars(request.stash))
+        return response

@@ -1,0 +1,21 @@
+from typing import Any
+
+from django.conf import settings
+from django.db.models.signals import post_save
+
+from apps.users.models import Profile, User
+from common.dispatch import suspending_receiver
+
+
+@suspending_receiver(post_save, sender=settings.AUTH_USER_MODEL)
+def create_profile(
+    sender: type[User],
+    instance: User,
+    created: bool,
+    raw: bool,
+    using: str,
+    **kwargs: Any,
+) -> None:
+    """Give each new user a profile. Fixtures (``raw``) bring their own."""
+    if created and not raw:
+        Profile.objects.using(using).create(user=instance)

@@ -1,0 +1,55 @@
+from django.core import serializers
+from django.test import override_settings
+from django.urls import reverse
+
+from apps.users.models import Profile, User
+from apps.users.tests.factories import UserFactory
+from common.testing import TestCase
+
+
+class ProfileTests(TestCase):
+    @override_settings(SUSPEND_SIGNALS=False)
+    def test_a_new_user_gets_a_profile(self):
+        user = UserFactory(username="ada")
+        assert str(user.profile) == "ada"
+
+    @override_settings(SUSPEND_SIGNALS=False)
+    def test_a_saved_user_keeps_the_profile(self):
+        user = UserFactory()
+        user.save()
+        assert Profile.objects.get() == user.profile
+
+    @override_settings(SUSPEND_SIGNALS=False)
+    def test_a_fixture_brings_its_own_profile(self):
+        with self.settings(SUSPEND_SIGNALS=True):
+            user = UserFactory()
+            Profile.objects.create(user=user, display_name="Ada")
+        fixture = serializers.serialize("json", [user, user.profile])
+        user.delete()
+
+        for loaded in serializers.deserialize("json", fixture):
+            loaded.save()
+
+        assert Profile.objects.get().display_name == "Ada"
+
+    @override_settings(SUSPEND_SIGNALS=True)
+    def test_while_suspended_a_user_has_none(self):
+        UserFactory()
+        assert not Profile.objects.exists()
+
+    def test_a_user_has_one_profile(self):
+        with self.settings(SUSPEND_SIGNALS=False):
+            user = UserFactory()
+        self.assertIntegrityError(Profile.objects.create, user=user, fields=["user"])
+
+    def test_the_display_name_wins_over_the_login(self):
+        assert str(Profile(user=User(username="ada"), display_name="Ada L.")) == "Ada L."
+
+
+class UserAdminTests(TestCase):
+    @override_settings(SUSPEND_SIGNALS=False)
+    def test_the_profile_is_edited_with_its_user(self):
+        user = UserFactory(is_staff=True, is_superuser=True)
+        self.client.force_login(user)
+        page = self.client.get(reverse("admin:users_user_change", args=[user.pk]))
+        self.assertContains(page, "profile-0-display_name")

@@ -1,0 +1,113 @@
+"""What every environment shares. What may differ comes from the environment: see ``.env.example``."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")  # Variables that are set already win over the file.
+
+PROJECT_NAME = "{{ cookiecutter.__project_name }}"
+PROJECT_DESCRIPTION = "{{ cookiecutter.__description }}"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    # Before staticfiles, so that runserver serves assets as production does.
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "common",
+    "apps.users",
+    # jinja: if cookiecutter.example_app
+    "apps.shop",  # example
+    # jinja: endif
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # jinja: if cookiecutter.example_app
+    "apps.shop.middleware.StashMiddleware",  # example
+    # jinja: endif
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "common.context_processors.project",
+            ],
+        },
+    },
+]
+
+
+def database() -> dict[str, Any]:
+    """Return the database of ``DATABASE_URL``; without one, SQLite in the project root."""
+    if env.str("DATABASE_URL", default=""):
+        config: dict[str, Any] = env.db_url("DATABASE_URL")
+    else:
+        config = {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = {
+            # Take the write lock at BEGIN: a transaction that reads first and writes later
+            # would otherwise fail at once, however long the timeout.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,  # seconds
+            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+            **config.get("OPTIONS", {}),
+        }
+    return config
+
+
+DATABASES = {"default": database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "users.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = env.str("STATIC_URL", default="/static/")
+STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="staticfiles")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # Assets go to STATIC_ROOT; the manifest of their names stays with the code, in BASE_DIR.
+    "staticfiles": {"BACKEND": "common.storage.RootManifestWhiteNoiseStorage"},
+}
+
+# Read by common.dispatch.suspending_receiver. For bulk loads; `check --deploy` warns of it.
+SUSPEND_SIGNALS = env.bool("SUSPEND_SIGNALS", default=False)

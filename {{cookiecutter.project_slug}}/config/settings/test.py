@@ -1,0 +1,23 @@
+"""Tests: fast, alone, and the same on every machine."""
+
+from config.settings.base import *
+from config.settings.base import INSTALLED_APPS, STORAGES, env
+
+DEBUG = False
+SECRET_KEY = "insecure-key-for-tests-only"
+ALLOWED_HOSTS = ["testserver", "localhost"]
+
+INSTALLED_APPS = [*INSTALLED_APPS, "common.apps.CommonTestsConfig"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# A view test never fails for want of a manifest, nor of STATIC_ROOT.
+STATIC_URL = "/static/"
+STORAGES = {
+    **STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_AUTOREFRESH = True
+WHITENOISE_USE_FINDERS = True
+
+# Not SUSPEND_SIGNALS: a variable meant for a bulk load must not silence a suite.
+SUSPEND_SIGNALS = env.bool("TEST_SUSPEND_SIGNALS", default=False)
