@@ -1,5 +1,8 @@
+import fcntl
 import itertools
 import os
+import subprocess
+import sys
 
 import pytest
 from cookiecutter.main import cookiecutter
@@ -15,10 +18,15 @@ def environment(tmp_path_factory):
     (home / "cookiecutter.yaml").write_text(
         f"replay_dir: {home / 'replay'}\ncookiecutters_dir: {home / 'cookiecutters'}\n"
     )
-    # One environment for all bakes that want the same packages: the first makes it, the others find it up to date.
+    # One environment for all bakes that want the same packages: the first fills it, the others find it full.
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
+    with (shared / "environment.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "environment").exists():
+            command = ["uv", "venv", "--python", sys.executable, "environment"]
+            subprocess.run(command, cwd=shared, env=variables, check=True, capture_output=True)
     return {**variables, "UV_PROJECT_ENVIRONMENT": str(shared / "environment")}
 
 

@@ -26,6 +26,7 @@ FOREIGN = (
     "COV_",
     "COVERAGE",
     "DJANGO_",
+    "GIT_",
     "PYTEST_",
     "VIRTUAL_ENV",
     "PYTHON",
@@ -156,9 +157,12 @@ def page(url: str) -> str:
 
 def copy_template(to: Path) -> Path:
     """Return a copy, in the new folder ``to``, of the template as git would clone it."""
+    # Run by a hook of another repository, GIT_DIR would name that one.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=TEMPLATE,
+        env=env,
         check=True,
         capture_output=True,
         text=True,

@@ -91,6 +91,8 @@ def test_what_tools_leave_in_the_template_neither_reaches_nor_breaks_a_bake(
     project = template / SOURCE.name
     for folder in (
         ".venv/lib",
+        "venv/lib",
+        "htmlcov",
         ".ruff_cache/0",
         ".mypy_cache",
         "apps/.pytest_cache",

@@ -11,7 +11,7 @@ from common.storage import RootManifestMixin
 
 @register
 def check_suspend_signals(**kwargs: Any) -> list[CheckMessage]:
-    """E001: any text, "False" too, would suspend."""
+    """E001: text such as "False" would suspend."""
     value = getattr(settings, "SUSPEND_SIGNALS", False)
     if isinstance(value, bool):
         return []

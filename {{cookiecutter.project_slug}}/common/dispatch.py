@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import partial
+from functools import partial, reduce
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -70,13 +70,13 @@ class _Receivers(list[Any]):
         # With none held, the order would only keep alive what is disconnected later.
         self.order = order if len(order) > len(self) else []
         self.home = home
-        home["_suspending"] = weakref.ref(self), self.order
+        home.update(receivers=weakref.ref(self), order=self.order)
 
     def __add__(self, other: list[Any]) -> list[Any]:
-        return _Receivers(_change(_order(self) + _order(other)), self.home)
+        return _Receivers(_change(reduce(_add, _order(other), _order(self))), self.home)
 
     def __radd__(self, other: list[Any]) -> list[Any]:
-        return _Receivers(_change(_order(other) + _order(self)), self.home)
+        return _Receivers(_change(reduce(_add, _order(self), _order(other))), self.home)
 
 
 def _register(signal: Signal, receiver: _Receiver, sender: Any = None, **kwargs: Any) -> None:
@@ -87,9 +87,12 @@ def _register(signal: Signal, receiver: _Receiver, sender: Any = None, **kwargs:
         return
     with _lock:
         _signals.add(signal)
+        clear = partial(_clear_dead_receivers, weakref.proxy(signal))
+        vars(signal).setdefault("_clear_dead_receivers", clear)
         for entry in _make_entries(signal, receiver, sender=sender, **kwargs):
             entry.held = bool(getattr(settings, "SUSPEND_SIGNALS", False))
-            _rearrange(signal, partial(_add, entry))
+            with signal.lock:
+                _rearrange(signal, partial(_add, entry=entry))
 
 
 def _make_entries(signal: Signal, receiver: _Receiver, **kwargs: Any) -> list[_Entry]:
@@ -110,21 +113,28 @@ def _on_setting_changed(*, setting: str, value: Any, **kwargs: Any) -> None:
         with _lock:
             _change = _suspend if value else _resume
             for signal in list(_signals):
-                _rearrange(signal, _change)
+                with signal.lock:
+                    _rearrange(signal, _change)
 
 
 setting_changed.connect(_on_setting_changed)
 
 
+def _clear_dead_receivers(signal: Any) -> None:
+    """Take the place of the method of ``signal``, which would put a plain list in place of ours."""
+    if signal._dead_receivers:
+        signal._dead_receivers = False
+        _rearrange(signal, list)
+
+
 def _rearrange(signal: Signal, change: Callable[[list[Any]], list[Any]]) -> None:
-    with signal.lock:
-        # On the signal, as entries refer to it: in a global dictionary they would keep it alive.
-        home = vars(signal)
-        reference, known = home.get("_suspending", (lambda: None, []))
-        if reference() is not None:
-            known = []  # mute_signals has that list. (Else Django dropped it, to clear dead entries.)
-        signal.receivers = _Receivers(change(_order(signal.receivers, known)), home)
-        signal.sender_receivers_cache.clear()
+    """Change the receivers of ``signal``, whose lock the caller holds."""
+    # On the signal, as entries refer to it: in a global dictionary they would keep it alive.
+    home = vars(signal).setdefault("_suspending", {"receivers": lambda: None, "order": []})
+    # While the last list that we made lives, and is not here, mute_signals has put it aside.
+    known = home["order"] if home["receivers"]() is None else []
+    signal.receivers = _Receivers(change(_order(signal.receivers, known)), home)
+    signal.sender_receivers_cache.clear()
 
 
 def _order(receivers: list[Any], known: Sequence[Any] = ()) -> list[Any]:
@@ -135,9 +145,10 @@ def _order(receivers: list[Any], known: Sequence[Any] = ()) -> list[Any]:
     return [e for e in order if _is_alive(e) and (_is_held(e) or id(e) in present)]
 
 
-def _add(entry: _Entry, order: list[Any]) -> list[Any]:
-    """Like Django, ignore an entry whose lookup key is taken."""
-    return order if any(other[0] == entry[0] for other in order) else [*order, entry]
+def _add(order: list[Any], entry: tuple[Any, ...]) -> list[Any]:
+    """Like Django, ignore an entry of ours whose lookup key is taken."""
+    taken = isinstance(entry, _Entry) and any(other[0] == entry[0] for other in order)
+    return order if taken else [*order, entry]
 
 
 def _suspend(order: list[Any]) -> list[Any]:

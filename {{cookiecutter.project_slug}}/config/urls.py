@@ -1,16 +1,13 @@
-"""Where each URL goes. The first match wins."""
+"""Where each URL goes; the first match wins. (``/healthz`` is common.health's.)"""
 
+from django import urls
 from django.contrib import admin
-from django.urls import include, path
 from django.views.generic import TemplateView
 
-from common.health import healthz
-
 urlpatterns = [
-    path("admin/", admin.site.urls),
-    path("healthz", healthz, name="healthz"),
+    urls.path("admin/", admin.site.urls),
     # jinja: if cookiecutter.example_app
-    path("", include("apps.shop.urls")),  # example
+    urls.path("", urls.include("apps.shop.urls")),  # example
     # jinja: endif
-    path("", TemplateView.as_view(template_name="welcome.html"), name="home"),
+    urls.path("", TemplateView.as_view(template_name="welcome.html"), name="home"),
 ]

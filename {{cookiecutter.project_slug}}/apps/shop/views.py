@@ -3,6 +3,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 from django.views.generic import ListView
 
@@ -18,15 +19,15 @@ class ProductListView(ListView):
         return Product.objects.prefetch_related("descriptions__language")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(
-            **kwargs, stashed=getattr(self.request.stash, "products", [])
-        )
+        stashed = Product.objects.filter(pk__in=getattr(self.request.stash, "products", []))
+        return super().get_context_data(**kwargs, stashed={product.pk for product in stashed})
 
 
 @require_POST
 def stash_product(request: StashRequest, pk: int) -> HttpResponse:
     """Set a product aside, or put it back when it was."""
-    product = get_object_or_404(Product, pk=pk)
-    stashed = getattr(request.stash, "products", [])
-    request.stash.products = sorted({*stashed} ^ {product.pk})
-    return redirect("shop:product-list")
+    stashed = {*getattr(request.stash, "products", [])}
+    if pk not in stashed:
+        get_object_or_404(Product, pk=pk)
+    request.stash.products = sorted(stashed ^ {pk})
+    return redirect(f"{reverse('shop:product-list')}?{request.GET.urlencode()}")

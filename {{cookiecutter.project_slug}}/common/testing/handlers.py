@@ -59,10 +59,10 @@ class MiddlewareHandler(BaseHandler):
         self.crashes: list[BaseException | None] = []  # what Django turns into a 500
         self.problem: str | None = None  # what it would not survive
         self.response: Any = None
-        self.load_middleware(is_async=mode == "async")
 
-    def load_middleware(self, is_async: bool = False) -> None:
+    def load_middleware(self) -> None:
         """Do as Django does, for this one middleware. Raises its MiddlewareNotUsed."""
+        is_async = self.mode == "async"
         can_async = "async" in modes(self.middleware)
         own_async = can_async and (is_async or "sync" not in modes(self.middleware))
         innermost = self._get_response_async if is_async else self._get_response
@@ -86,11 +86,13 @@ class MiddlewareHandler(BaseHandler):
         return view  # no transaction: ATOMIC_REQUESTS needs a database
 
     def run(self, request: HttpRequest) -> None:
+        """Load the middleware and run ``request``. Raises MiddlewareNotUsed."""
         outer = get_urlconf()
         set_urlconf(_urlconf)
         got_request_exception.connect(self._crashed)
         try:
             with _never_awaited() as coroutines:
+                self.load_middleware()
                 if self.mode == "sync":
                     self.response = self._middleware_chain(request)
                 else:

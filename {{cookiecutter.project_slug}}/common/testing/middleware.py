@@ -130,7 +130,7 @@ class MiddlewareTestCase(SimpleTestCase):
         """Assert that the middleware raises MiddlewareNotUsed when Django loads it."""
         for mode in modes(self._middleware()):
             try:
-                MiddlewareHandler(self._middleware(), _default_view, mode)
+                MiddlewareHandler(self._middleware(), _default_view, mode).load_middleware()
             except MiddlewareNotUsed:
                 continue
             raise self._failure(mode, "did not raise MiddlewareNotUsed")
@@ -159,11 +159,11 @@ class MiddlewareTestCase(SimpleTestCase):
 
     def _run(self, request: HttpRequest, view: View | None, mode: Mode) -> MiddlewareHandler:
         _refuse_event_loop()
+        handler = MiddlewareHandler(self._middleware(), view or _default_view, mode)
         try:
-            handler = MiddlewareHandler(self._middleware(), view or _default_view, mode)
+            handler.run(request)
         except MiddlewareNotUsed as exc:
             raise self._failure(mode, f"raised {exc!r}: use assertNotUsed()") from exc
-        handler.run(request)
         response = handler.response
         if not handler.problem and not isinstance(response, HttpResponseBase):
             handler.problem = f"returned {response!r}, which is no response"

@@ -125,10 +125,12 @@ def copy_request(request: HttpRequest) -> HttpRequest:
         for meta in metas:
             if "wsgi.input" in meta:
                 meta["wsgi.input"] = BytesIO(body)
+    kept = []  # deepcopy() puts a memo's own id into it, which no other object may get
     for name, value in vars(request).items():
         trial = dict(memo)  # a copy that fails leaves broken ones in its memo
         try:
             vars(clone)[name] = copy.deepcopy(value, trial)
+            kept.append(memo)
             memo = trial
         except Exception:  # locks, sockets, open files
             vars(clone)[name] = value

@@ -4,6 +4,7 @@ PostgreSQL names constraints and SQLite columns; the catalogue of the database s
 What it does not say, or not unambiguously, is None.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ POSTGRESQL_KINDS = {
     "23514": "CHECK",
     "23P01": "EXCLUDE",
 }
+# Django's check_constraints() raises this on SQLite, without an error of the database behind it.
+FOUND_BY_DJANGO = re.compile(r" has an invalid foreign key: (.+?) contains a value ")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,7 @@ def check_deferred(connection: Any) -> None:
         table = found[0][0]
         columns = dict.fromkeys(column for *key, column in found if key == list(found[0][:2]))
         text = ", ".join(f"{table}.{column}" for column in columns)
-        cause = connection.Database.IntegrityError(f"FOREIGN KEY constraint failed: {text}")
-        cause.sqlite_errorname = "SQLITE_CONSTRAINT_FOREIGNKEY"
+        cause = _sqlite_foreign_key_error(text, connection)
         raise IntegrityError(*cause.args) from cause
 
 
@@ -75,12 +77,26 @@ def find_violation(error: IntegrityError, connection: Any) -> Violation | None:
     cause: BaseException | None = error
     while cause and not isinstance(cause, connection.Database.IntegrityError):
         cause = cause.__cause__
+    if (
+        not cause
+        and connection.vendor == "sqlite"
+        and type(error) is IntegrityError  # the text of a ProtectedError would need its objects
+        and (told := FOUND_BY_DJANGO.search(str(error)))
+    ):
+        cause = _sqlite_foreign_key_error(told[1], connection)
     if not cause:
         return None
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             return _sqlite(cause, connection, cursor)
         return _postgresql(cause, cursor)  # pragma: postgresql
+
+
+def _sqlite_foreign_key_error(columns: str, connection: Any) -> Any:
+    """Return the error that SQLite would raise if it told the columns of a foreign key."""
+    error = connection.Database.IntegrityError(f"FOREIGN KEY constraint failed: {columns}")
+    error.sqlite_errorname = "SQLITE_CONSTRAINT_FOREIGNKEY"
+    return error
 
 
 def _sqlite(cause: Any, connection: Any, cursor: Any) -> Violation:
@@ -165,7 +181,8 @@ def _fields(
 ) -> frozenset[str] | None:
     """Return the model fields of these columns; without a model, the columns themselves."""
     every_model = apps.get_models(include_auto_created=True)
-    model = next((model for model in every_model if _table(model) == table), None)
+    models_of_table = (m for m in every_model if not m._meta.proxy and _table(m) == table)
+    model = next(models_of_table, None)
     names = {f.column: f.name for f in model._meta.local_concrete_fields} if model else {}
     known = frozenset(names.get(column, column) for column in columns if column)
     return known if known and all(columns) else _expression_fields(model, constraint)

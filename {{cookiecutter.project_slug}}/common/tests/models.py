@@ -53,3 +53,9 @@ class Book(models.Model):
 
 class Novel(Book):
     sequel = models.OneToOneField("self", models.RESTRICT, null=True)
+
+
+class Reprint(Book):
+    class Meta:
+        proxy = True
+        app_label = "common"  # an app before that of the model whose table it shares

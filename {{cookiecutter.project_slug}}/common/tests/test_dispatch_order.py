@@ -55,8 +55,7 @@ def test_order_outlives_any_number_of_suspensions():
     for _ in range(3):
         with suspend():
             assert room.heard() == "acf"
-            with suspend():
-                assert room.heard() == "acf"
+            room.signal.receivers = list(room.signal.receivers)  # As others may.
         assert room.heard() == "aBcDEf"
     assert room.signal.receivers == before
 
@@ -113,23 +112,17 @@ def test_of_one_lookup_key_the_first_entry_stays():
         with mute_signals(room.signal):
             room.add("B", dispatch_uid="b")
         assert room.heard() == "a"
+    with mute_signals(room.signal):
+        room.add("B", dispatch_uid="b")
     assert room.heard() == "aB"
 
 
-def test_a_suspension_inside_mute():
+def test_mute_and_suspensions_nest_either_way():
     room = Room("AbC")
     before = list(room.signal.receivers)
-    with mute_signals(room.signal):
-        with suspend():
-            assert room.heard() == ""
-        assert room.signal.receivers == []
+    with mute_signals(room.signal), suspend():
+        assert room.heard() == ""
     assert room.signal.receivers == before
-    with suspend():
-        assert room.heard() == "b"
-
-
-def test_mute_inside_a_suspension_and_a_pause_of_it_inside_mute():
-    room = Room("AbC")
     with suspend():
         with mute_signals(room.signal):
             with suspend(False):
@@ -141,27 +134,39 @@ def test_mute_inside_a_suspension_and_a_pause_of_it_inside_mute():
     assert room.heard() == "AbCD"
 
 
+def test_the_first_suspending_receiver_of_a_muted_signal_comes_last():
+    room = Room("a")
+    with suspend():
+        with mute_signals(room.signal):
+            room.add("B")
+        assert room.heard() == "a"
+    assert room.heard() == "aB"
+
+
 @pytest.mark.parametrize("names", ["AbC", "A"])
-@pytest.mark.parametrize("mute_first", [True, False])
-def test_mute_and_a_suspension_that_overlap(names, mute_first):
+@pytest.mark.parametrize("order", [list, reversed])
+def test_mute_and_a_suspension_that_overlap(names, order):
     room = Room(names)
-    contexts = [mute_signals(room.signal), suspend()]
-    first, second = contexts if mute_first else reversed(contexts)
+    first, second = order([mute_signals(room.signal), suspend()])
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
-    assert room.heard() == ("b" if mute_first and "b" in names else "")
+    assert room.heard() == ("b" if order is list and "b" in names else "")
     second.__exit__(None, None, None)
     assert room.heard() == names
 
 
-def test_a_muted_list_that_a_log_keeps_alive_loses_no_receiver(caplog):
-    caplog.set_level("DEBUG")  # mute_signals logs the list itself.
-    room = Room("A")
-    with suspend(), mute_signals(room.signal):
-        pass
-    assert caplog.records
-    assert room.heard() == "A"
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_list_that_was_cleared_of_the_dead_is_suspended_and_muted_as_before(keep):
+    room = Room("aBx")
+    with suspend():
+        kept = [room.signal.receivers]
+        del room.functions["x"]
+        assert room.heard() == "a"  # Now Django has cleared it.
+        kept = [*kept, room.signal.receivers] if keep else []  # As a log may.
+        with mute_signals(room.signal), suspend(False):
+            assert room.heard() == ""
+    assert room.heard() == "aB"
 
 
 def test_dead_receivers_do_not_come_back():
@@ -179,8 +184,8 @@ def test_a_receiver_that_dies_later_makes_room_for_the_next(value):
     with suspend(value):
         room.add("A", dispatch_uid="uid")
     room.functions.clear()
-    room.add("B", dispatch_uid="uid")
-    assert room.heard() == "B"
+    room.add("b", dispatch_uid="uid")
+    assert room.heard() == "b"
 
 
 @pytest.mark.skipif(django.VERSION < (6,), reason="Django 5.2 refers to no sender")
@@ -213,16 +218,6 @@ def test_a_strong_receiver_lives_until_it_is_disconnected():
     assert room.heard() == "A"
     room.signal.disconnect(dispatch_uid="uid")
     assert function() is None
-
-
-def test_methods_are_suspended_too():
-    room, listener = Room(), type("Listener", (), {"method": lambda self, **kwargs: "A"})()
-    suspending_receiver(room.signal)(listener.method)
-    with suspend():
-        assert room.heard() == ""
-    assert room.heard() == "A"
-    del listener
-    assert room.heard() == ""
 
 
 def test_other_threads_may_send_meanwhile():

@@ -101,6 +101,12 @@ def test_a_deferred_constraint_is_checked_in_the_block():
     assert not Publisher.objects.exists()
 
 
+def test_a_deferred_constraint_that_the_block_checks_itself_tells_its_fields():
+    with raises_integrity_error(fields=["publisher"]):
+        Book.objects.create(publisher_id=0)
+        connection.check_constraints()
+
+
 @pytest.mark.parametrize(("initially", "reaches"), [("IMMEDIATE", False), ("DEFERRED", True)])
 @postgresql_only
 def test_the_check_leaves_constraints_as_they_were(initially, reaches):

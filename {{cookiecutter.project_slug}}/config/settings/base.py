@@ -4,10 +4,43 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
-env = environ.Env()
+
+class Env(environ.Env):  # type: ignore[misc] # django-environ has no types
+    """Reads variables. One that is empty counts as not set; one that makes no sense is refused."""
+
+    FALSE_STRINGS = ("false", "off", "n", "no", "0")
+
+    def get_value(
+        self,
+        var: str,
+        cast: Any = None,
+        default: Any = environ.Env.NOTSET,
+        parse_default: bool = False,
+    ) -> Any:
+        """Unlike django-environ, leave values that begin with ``$`` alone: secrets may."""
+        value = self.ENVIRON.get(var, "").strip()
+        if not value:
+            if default is self.NOTSET:
+                raise ImproperlyConfigured(f"Set the {var} environment variable")
+            return default
+        try:
+            return self.parse_value(value, cast)
+        except ValueError as exc:
+            raise ImproperlyConfigured(f"{var}={value!r}: {exc}") from exc
+
+    @classmethod
+    def parse_value(cls, value: str, cast: Any) -> Any:
+        if cast is bool and value.lower() not in {*cls.BOOLEAN_TRUE_STRINGS, *cls.FALSE_STRINGS}:
+            raise ValueError("use true or false")
+        parsed = super().parse_value(value, cast)
+        return [item.strip() for item in parsed] if cast is list else parsed
+
+
+env = Env()
 env.read_env(BASE_DIR / ".env")  # Variables that are set already win over the file.
 
 PROJECT_NAME = "{{ cookiecutter.__project_name }}"
@@ -30,6 +63,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First, so that probes need no allowed host, no HTTPS and no session.
+    "common.health.HealthzMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -65,11 +100,17 @@ TEMPLATES = [
 
 def database() -> dict[str, Any]:
     """Return the database of ``DATABASE_URL``; without one, SQLite in the project root."""
-    if env.str("DATABASE_URL", default=""):
-        config: dict[str, Any] = env.db_url("DATABASE_URL")
-    else:
-        config = {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}
-    if config["ENGINE"] == "django.db.backends.sqlite3":
+    try:
+        config: dict[str, Any] = env.db_url("DATABASE_URL", default="sqlite:///db.sqlite3")
+        engine = config["ENGINE"]
+    except (KeyError, ValueError):
+        # Without the value, and from None: it may hold a password.
+        raise ImproperlyConfigured(
+            "DATABASE_URL is no URL of a database, such as postgres://user:password@host:5432/name"
+        ) from None
+    if engine == "django.db.backends.sqlite3":
+        if config["NAME"] != ":memory:":
+            config["NAME"] = BASE_DIR / config["NAME"]
         config["OPTIONS"] = {
             # Take the write lock at BEGIN: a transaction that reads first and writes later
             # would otherwise fail at once, however long the timeout.

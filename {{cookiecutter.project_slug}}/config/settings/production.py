@@ -1,7 +1,25 @@
 """Production: nothing secret has a default, everything is HTTPS, logs go to stdout."""
 
+import logging
+
 from config.settings.base import *
 from config.settings.base import env
+
+
+def proxy_header(value: str) -> tuple[str, str]:
+    header, _, https = (part.strip() for part in value.partition(","))
+    if not header.startswith("HTTP_") or not https:
+        raise ValueError(
+            "use a header as WSGI names it, and its value: HTTP_X_FORWARDED_PROTO,https"
+        )
+    return header, https
+
+
+def log_level(value: str) -> str:
+    if value.upper() not in logging.getLevelNamesMapping():
+        raise ValueError("use DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return value.upper()
+
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
@@ -10,9 +28,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # Probes speak plain HTTP.
-# For instance HTTP_X_FORWARDED_PROTO,https: only behind a proxy that always sets that header.
-SECURE_PROXY_SSL_HEADER = env.tuple("SECURE_PROXY_SSL_HEADER", default=None)
+SECURE_PROXY_SSL_HEADER = env.get_value("SECURE_PROXY_SSL_HEADER", cast=proxy_header, default=None)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
@@ -34,7 +50,10 @@ LOGGING = {
             "formatter": "line",
         },
     },
-    "root": {"handlers": ["stdout"], "level": env.str("LOG_LEVEL", default="INFO")},
-    # Django's own handlers (mail to ADMINS, stderr) give way to the root's.
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "root": {
+        "handlers": ["stdout"],
+        "level": env.get_value("LOG_LEVEL", cast=log_level, default="INFO"),
+    },
+    # Django's own level and handlers (mail to ADMINS, stderr) give way to the root's.
+    "loggers": {"django": {"level": "NOTSET", "handlers": [], "propagate": True}},
 }

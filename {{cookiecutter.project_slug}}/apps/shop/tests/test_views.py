@@ -40,5 +40,18 @@ class StashProductTests(TestCase):
         self.assertContains(self.client.get("/"), set_aside)
         self.assertNotContains(self.client.post(url, follow=True), set_aside)
 
+    def test_the_visitor_stays_on_the_page(self):
+        url = reverse("shop:stash-product", args=[ProductFactory().pk])
+        self.assertRedirects(self.client.post(f"{url}?page=1"), "/?page=1")
+
+    def test_a_product_that_was_deleted_is_not_counted_and_can_be_put_back(self):
+        product = ProductFactory()
+        url = reverse("shop:stash-product", args=[product.pk])
+        self.client.post(url)
+        product.delete()
+        self.assertNotContains(self.client.get("/"), "You have set")
+        assert self.client.post(url).status_code == 302
+        assert self.client.session["stashed_data"] == {"products": []}
+
     def test_a_product_that_does_not_exist_is_not_found(self):
         assert self.client.post(reverse("shop:stash-product", args=[1])).status_code == 404

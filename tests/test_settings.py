@@ -1,0 +1,211 @@
+"""How a bake is configured: what the environment may say, and what production makes of it."""
+
+import json
+import re
+import shutil
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+
+import pytest
+
+from tests.project import PRODUCTION, page
+
+GUNICORN = ["uv", "run", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}"]
+
+
+def value_of(project, expression, *options, **env):
+    """Return the value of ``expression`` in a shell of the project; ``options`` are those of ``uv run``."""
+    code = (
+        "import json; from django.conf import settings; from django.db import connection as db; "
+        f"print(json.dumps({expression}))"
+    )
+    command = ["manage.py", "shell", "--no-imports", "-c", code]
+    return json.loads(project.uv(*options, *command, **env).splitlines()[-1])
+
+
+@pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS"])
+@pytest.mark.parametrize("value", [None, "", " "])
+def test_production_names_what_it_misses(bake, variable, value):
+    settings = {name: value for name, value in PRODUCTION.items() if name != variable}
+    if value is not None:
+        settings[variable] = value
+    output = bake().manage("check", status=1, **settings)
+    assert f"ImproperlyConfigured: Set the {variable} environment variable" in output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("SECURE_SSL_REDIRECT", "ture", "SECURE_SSL_REDIRECT='ture': use true or false"),
+        ("SUSPEND_SIGNALS", "maybe", "SUSPEND_SIGNALS='maybe': use true or false"),
+        ("SECURE_HSTS_SECONDS", "1h", "SECURE_HSTS_SECONDS='1h': "),
+        (
+            "SECURE_PROXY_SSL_HEADER",
+            "X-Forwarded-Proto",
+            "SECURE_PROXY_SSL_HEADER='X-Forwarded-Proto': use a header",
+        ),
+        ("SECURE_PROXY_SSL_HEADER", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_PROTO,https"),
+        ("LOG_LEVEL", "chatty", "LOG_LEVEL='chatty': use DEBUG"),
+        ("DATABASE_URL", "garbage", "DATABASE_URL is no URL of a database"),
+        (
+            "DATABASE_URL",
+            "postgres://me:secret@host:port/name",
+            "DATABASE_URL is no URL of a database",
+        ),
+    ],
+)
+def test_a_variable_that_makes_no_sense_is_refused_by_name(bake, variable, value, message):
+    output = bake().manage("check", status=1, **{**PRODUCTION, variable: value})
+    assert message in output.strip().splitlines()[-1]
+    assert "secret" not in output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expression", "expected"),
+    [
+        ("ALLOWED_HOSTS", "a.example, b.example ,", "settings.ALLOWED_HOSTS", ["a.example", "b.example"]),
+        ("CSRF_TRUSTED_ORIGINS", "https://a.example, https://b.example", "settings.CSRF_TRUSTED_ORIGINS", ["https://a.example", "https://b.example"]),
+        ("SECURE_PROXY_SSL_HEADER", "HTTP_X_SCHEME, https", "settings.SECURE_PROXY_SSL_HEADER", ["HTTP_X_SCHEME", "https"]),
+        ("SECURE_SSL_REDIRECT", "no", "settings.SECURE_SSL_REDIRECT", False),
+        ("SECURE_HSTS_SECONDS", "", "settings.SECURE_HSTS_SECONDS", 3600),
+        ("SECRET_KEY", "$ecret", "settings.SECRET_KEY", "$ecret"),
+        ("LOG_LEVEL", "debug", "settings.LOGGING['root']['level']", "DEBUG"),
+        ("STATIC_ROOT", "/elsewhere", "str(settings.STATIC_ROOT)", "/elsewhere"),
+        ("DATABASE_URL", "sqlite:////elsewhere/db", "str(db.settings_dict['NAME'])", "/elsewhere/db"),
+        ("DATABASE_URL", "sqlite://:memory:", "db.settings_dict['NAME']", ":memory:"),
+        ("DATABASE_URL", "postgres://me:p%40ss@db:5433/name", "[db.settings_dict[k] for k in ('USER', 'PASSWORD', 'HOST', 'PORT', 'NAME')]", ["me", "p@ss", "db", 5433, "name"]),
+    ],
+)  # fmt: skip
+def test_a_variable_arrives(bake, variable, value, expression, expected):
+    options = ["--with", "psycopg[binary]~=3.3"] if value.startswith("postgres") else []
+    assert value_of(bake(), expression, *options, **{**PRODUCTION, variable: value}) == expected
+
+
+def test_every_documented_variable_is_read_and_every_read_one_documented(bake):
+    project = bake()
+    example = (project.path / ".env.example").read_text()
+    documented = {*re.findall(r"^# ([A-Z_]+)=", example, re.M)}
+    settings = "".join(path.read_text() for path in (project.path / "config/settings").glob("*.py"))
+    read = {*re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', settings)}
+    assert documented == read | {"DJANGO_SETTINGS_MODULE", "WEB_CONCURRENCY"}
+
+
+@pytest.mark.parametrize("settings", ["local", "production"])
+def test_the_documented_defaults_are_those_in_force(bake, settings):
+    project = bake()
+    env = {**PRODUCTION, "DJANGO_SETTINGS_MODULE": f"config.settings.{settings}"}
+    before = project.manage("diffsettings", "--all", **env)
+    example = (project.path / ".env.example").read_text()
+    uncommented = re.sub(r"^# (?=[A-Z_]+=)", "", example, flags=re.M)
+    (project.path / ".env").write_text(uncommented.replace("config.settings.local", "nowhere"))
+    assert project.manage("diffsettings", "--all", **env) == before
+
+
+def test_sqlite_is_set_up_as_for_production(bake):
+    project = bake()
+    assert value_of(project, "str(db.settings_dict['NAME'])") == str(project.path / "db.sqlite3")
+    pragmas = "[db.cursor().execute(f'PRAGMA {p}').fetchone()[0] for p in ('journal_mode', 'busy_timeout', 'synchronous')]"
+    assert value_of(project, pragmas) == ["wal", 20000, 1]
+    assert value_of(project, "db.settings_dict['OPTIONS']['transaction_mode']") == "IMMEDIATE"
+    kept = value_of(
+        project, "db.settings_dict['OPTIONS']", DATABASE_URL="sqlite:///other.db?timeout=5"
+    )
+    assert (kept["timeout"], kept["transaction_mode"]) == (5, "IMMEDIATE")
+
+
+@pytest.fixture
+def site(bake):
+    """The URL of a bake under gunicorn and production settings, with a user and a view that crashes."""
+    project = bake()
+    urls = project.path / "config/urls.py"
+    urls.write_text(
+        urls.read_text() + 'urlpatterns.insert(0, urls.path("crash", lambda request: 1 / 0))\n'
+    )
+    for command in (["migrate"], ["collectstatic", "--no-input"]):
+        project.manage(*command, **PRODUCTION)
+    env = {**PRODUCTION, "DJANGO_SUPERUSER_PASSWORD": "correct horse"}
+    project.manage(
+        "createsuperuser", "--no-input", "--username=ada", "--email=ada@example.com", **env
+    )
+    with project.serving(*GUNICORN, **PRODUCTION) as url:
+        yield project, url
+
+
+class KeepRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args):
+        return None
+
+
+def ask(url, data=None, cookies=None, **headers):
+    opener = urllib.request.build_opener(
+        KeepRedirects, urllib.request.HTTPCookieProcessor(cookies or CookieJar())
+    )
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        return opener.open(urllib.request.Request(url, data, names), timeout=20)
+    except urllib.error.HTTPError as error:
+        return error
+
+
+def test_production_answers_as_it_should(site):
+    project, url = site
+    https = {"X_Forwarded_Proto": "https"}
+    with ask(url) as plain:
+        assert (plain.status, plain.headers["Location"]) == (
+            301,
+            url.replace("http:", "https:") + "/",
+        )
+    with ask(f"{url}/healthz", Host="10.1.2.3") as probe:
+        assert (probe.status, probe.read()) == (200, b"ok\n")
+    with ask(url, **https, Host="evil.example") as stranger:
+        assert stranger.status == 400
+    with ask(url, **https) as first:
+        assert first.headers["Strict-Transport-Security"] == "max-age=3600"
+        css = re.search(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', first.read().decode())[1]
+    with ask(url + css, **https, Accept_Encoding="gzip") as style:
+        assert "immutable" in style.headers["Cache-Control"]
+        assert style.headers["Content-Encoding"] == "gzip"
+    image = re.search(r"/img/mark\.[0-9a-f]{12}\.svg", page(url + css))[0]
+    assert "<svg" in page(f"{url}/static{image}")
+    with ask(f"{url}/no/such/page", **https) as missing:
+        assert (missing.status, b"Page not found" in missing.read()) == (404, True)
+    with ask(f"{url}/crash", **https) as crash:
+        assert (crash.status, b"Something went wrong" in crash.read()) == (500, True)
+    log = next(project.path.parent.glob("server-*.log")).read_text()
+    assert "ERROR django.request: Internal Server Error: /crash" in log
+    assert "ZeroDivisionError" in log
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://{host}", 302), ("https://evil.example", 403), (None, 403)]
+)
+def test_the_admin_takes_a_login_through_the_proxy(site, origin, status):
+    _, url = site
+    host = url.removeprefix("http://")
+    with ask(f"{url}/admin/login/", X_Forwarded_Proto="https") as form:
+        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', form.read().decode())[1]
+        cookie = form.headers["Set-Cookie"]
+    assert "Secure" in cookie
+    data = {"csrfmiddlewaretoken": token, "username": "ada", "password": "correct horse"}
+    headers = {"X_Forwarded_Proto": "https", "Cookie": cookie.partition(";")[0]}
+    if origin:
+        headers["Origin"] = origin.format(host=host)
+    with ask(f"{url}/admin/login/", urllib.parse.urlencode(data).encode(), **headers) as answer:
+        assert answer.status == status
+        if status == 302:
+            assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_deploy_checks_want_the_manifest_first(bake):
+    project = bake()
+    check = ["check", "--deploy", "--fail-level", "WARNING"]
+    output = project.manage(*check, status=1, **PRODUCTION)
+    assert "common.E002" in output
+    assert "run collectstatic" in output
+    project.manage("collectstatic", "--no-input", **PRODUCTION)
+    project.manage(*check, **PRODUCTION)
+    assert "common.W001" in project.manage(*check, status=1, **PRODUCTION, SUSPEND_SIGNALS="1")
+    shutil.rmtree(project.path / "staticfiles")
+    assert not [*project.path.glob("staticfiles.json.*")]

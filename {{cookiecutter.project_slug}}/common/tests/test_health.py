@@ -1,0 +1,69 @@
+"""/healthz, and that the pages for visitors can be rendered when all else fails."""
+
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from django.test import override_settings
+
+from common.context_processors import project
+from common.health import HealthzMiddleware
+from common.testing import MiddlewareTestCase, SimpleTestCase, TestCase
+
+
+def fail(execute, sql, params, many, context):
+    raise OperationalError("connection refused")
+
+
+class HealthzTests(TestCase):
+    def test_answers_when_the_database_does(self):
+        with self.assertNumQueries(1):
+            response = self.client.get("/healthz")
+        assert response.status_code == 200
+        assert response.content == b"ok\n"
+        assert "no-cache" in response["Cache-Control"]
+
+    def test_says_so_when_the_database_does_not_answer(self):
+        self.client.cookies["sessionid"] = "of-a-visitor"
+        with connection.execute_wrapper(fail), self.assertLogs("common.health", "ERROR"):
+            response = self.client.get("/healthz")
+        assert response.status_code == 503
+
+    def test_answers_safe_methods_only(self):
+        assert self.client.head("/healthz").status_code == 200
+        with self.assertLogs("django.request", "WARNING"):
+            assert self.client.post("/healthz").status_code == 405
+
+    @override_settings(SECURE_SSL_REDIRECT=True, ALLOWED_HOSTS=["example.com"])
+    def test_is_not_redirected_to_https_and_needs_no_allowed_host(self):
+        assert self.client.get("/healthz", headers={"host": "10.1.2.3"}).status_code == 200
+        response = self.client.get("/", headers={"host": "example.com"})
+        assert response.status_code == 301
+
+
+class HealthzMiddlewareTests(MiddlewareTestCase):
+    middleware = HealthzMiddleware
+    databases = {"default"}
+
+    def test_answers_by_itself_sync_and_async(self):
+        response = self.assertShortCircuits(self.make_request("/healthz"), status_code=200)
+        assert response.content == b"ok\n"
+
+    def test_passes_on_everything_else(self):
+        for path in ("/", "/healthz/", "/other/healthz"):
+            self.assertPassesThrough(self.make_request(path), view=lambda request: HttpResponse())
+
+
+class PageTests(SimpleTestCase):
+    def test_a_page_that_does_not_exist_is_not_found(self):
+        with self.assertLogs("django.request", "WARNING"):
+            assert self.client.get("/no/<such>/page").status_code == 404
+
+    def test_the_page_for_a_server_error_needs_no_context(self):
+        assert "<html" in render_to_string("500.html")
+
+    def test_templates_may_name_the_project(self):
+        assert project(None) == {
+            "project_name": settings.PROJECT_NAME,
+            "project_description": settings.PROJECT_DESCRIPTION,
+        }
