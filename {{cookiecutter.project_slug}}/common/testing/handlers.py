@@ -60,9 +60,8 @@ class MiddlewareHandler(BaseHandler):
         self.problem: str | None = None  # what it would not survive
         self.response: Any = None
 
-    def load_middleware(self) -> None:
+    def load_middleware(self, is_async: bool = False) -> None:
         """Do as Django does, for this one middleware. Raises its MiddlewareNotUsed."""
-        is_async = self.mode == "async"
         can_async = "async" in modes(self.middleware)
         own_async = can_async and (is_async or "sync" not in modes(self.middleware))
         innermost = self._get_response_async if is_async else self._get_response
@@ -92,7 +91,7 @@ class MiddlewareHandler(BaseHandler):
         got_request_exception.connect(self._crashed)
         try:
             with _never_awaited() as coroutines:
-                self.load_middleware()
+                self.load_middleware(is_async=self.mode == "async")
                 if self.mode == "sync":
                     self.response = self._middleware_chain(request)
                 else:

@@ -129,8 +129,9 @@ class MiddlewareTestCase(SimpleTestCase):
     def assertNotUsed(self) -> None:  # noqa: N802
         """Assert that the middleware raises MiddlewareNotUsed when Django loads it."""
         for mode in modes(self._middleware()):
+            handler = MiddlewareHandler(self._middleware(), _default_view, mode)
             try:
-                MiddlewareHandler(self._middleware(), _default_view, mode).load_middleware()
+                handler.load_middleware(is_async=mode == "async")
             except MiddlewareNotUsed:
                 continue
             raise self._failure(mode, "did not raise MiddlewareNotUsed")

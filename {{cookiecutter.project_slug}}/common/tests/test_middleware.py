@@ -291,6 +291,18 @@ class CopyTests(MiddlewareTestCase):
         self.assertPassesThrough(request, view=view)
         assert seen == [([1], 2, "1", "b", "ada1", request.held.lock)] * 2
 
+    def test_nothing_is_taken_for_a_copy_that_it_has_the_id_of(self):
+        class Probe:
+            def __deepcopy__(self, memo):
+                made = [{} for _ in range(1000)]
+                return [one for one in made if id(one) in memo]
+
+        seen = []
+        request = self.make_request()
+        request.probe = Probe()
+        self.assertPassesThrough(request, view=lambda r: HttpResponse(seen.append(r.probe)))
+        assert seen == [request.probe, []]
+
     def test_copy_has_its_own_body_and_user(self):
         async def view(request):
             assert await request.auser() is request.user

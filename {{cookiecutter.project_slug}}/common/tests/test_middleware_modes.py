@@ -198,6 +198,18 @@ class AwaitTests(MiddlewareTestCase):
         self.middleware = in_both(lambda request: setting(stash=stash())(request))
         self.assert_fails("in sync mode, lost an await: coroutine '.*stash' was never awaited")
 
+    def test_coroutine_of_the_constructor(self):
+        async def settings():
+            return None
+
+        class Forgetful(AsyncClass):
+            def __init__(self, get_response):
+                super().__init__(get_response)
+                self.settings = settings()
+
+        self.middleware = Forgetful
+        self.assert_fails("in async mode, lost an await: coroutine '.*settings' was never awaited")
+
     def test_result_that_is_no_response(self):
         async def none(get_response, request):
             await get_response(request)
