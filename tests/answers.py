@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from collections.abc import Iterator
 
 from tests.project import TEMPLATE
 
@@ -18,10 +17,11 @@ CHOICES = {
 }
 
 
-def every() -> Iterator[dict[str, object]]:
-    """Yield every combination of the answers to the questions that have choices, the defaults first."""
-    for values in itertools.product(*CHOICES.values()):
-        yield dict(zip(CHOICES, values, strict=True))
+def every() -> list[dict[str, object]]:
+    """Return every combination of answers to the questions that have choices, the defaults first."""
+    return [
+        dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())
+    ]
 
 
 # Free text that has broken templates, each with a slug that would shadow a module if packages were named after it.

@@ -10,10 +10,20 @@ from tests.answers import NASTY, every, name_of
 from tests.project import PRODUCTION, page
 
 LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
-TEXT = {"project_name": "My Service", "description": "A Django service."}
+GUNICORN = ["uv", "run", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}"]
 
 
-@pytest.mark.parametrize("answers", [*every(), *NASTY], ids=name_of)
+def page_without_assets(project):
+    """Return the first page of ``project`` in production, once ``STATIC_ROOT`` has been deleted."""
+    project.manage("migrate", **PRODUCTION)
+    project.manage("collectstatic", "--no-input", **PRODUCTION)
+    project.manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    shutil.rmtree(project.path / "staticfiles")
+    with project.serving(*GUNICORN, **PRODUCTION) as url:
+        return page(url)
+
+
+@pytest.mark.parametrize("answers", every(), ids=name_of)
 def test_a_bake_keeps_its_promises(bake, answers):
     project = bake(**answers)
     for path in project.files():
@@ -28,22 +38,22 @@ def test_a_bake_keeps_its_promises(bake, answers):
     project.manage("check")
     project.manage("makemigrations", "--check")
     project.uv("pytest", "--cov", "--cov-report=term-missing")
-
-    project.manage("migrate", **PRODUCTION)
-    project.manage("collectstatic", "--no-input", **PRODUCTION)
-    project.manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
-    shutil.rmtree(project.path / "staticfiles")
-    with project.serving(
-        "uv", "run", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}", **PRODUCTION
-    ) as url:
-        body = page(url)
-    texts = TEXT | {name: text for name, text in answers.items() if name in TEXT}
-    for text in texts.values():
-        assert html.escape(text) in body
-    assert re.search(r'href="/static/css/site\.[0-9a-f]{12}\.css"', body)
+    assert re.search(r'href="/static/css/site\.[0-9a-f]{12}\.css"', page_without_assets(project))
 
     status = project.run("git", "status", "--porcelain", "--untracked-files=all")
     assert all(line.startswith("A  ") for line in status.splitlines()), status
+
+
+@pytest.mark.parametrize("answers", NASTY, ids=name_of)
+def test_nasty_text_makes_a_service_like_any_other(bake, answers):
+    project = bake(**answers)
+    project.run("uv", "sync", "--quiet")
+    project.track()
+    project.uv("pre-commit", "run", "--all-files")
+    project.uv("pytest")
+    body = page_without_assets(project)
+    for question in ("project_name", "description"):
+        assert html.escape(answers[question]) in body
 
 
 def test_the_default_bake_is_small(bake):

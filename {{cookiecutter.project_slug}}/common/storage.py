@@ -70,8 +70,8 @@ class RootManifestMixin(ManifestFilesMixin):
     _collecting = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        root = getattr(settings, "STATICFILES_MANIFEST_ROOT", None) or settings.BASE_DIR
-        kwargs.setdefault("manifest_storage", ManifestFolder(root))
+        root = getattr(settings, "STATICFILES_MANIFEST_ROOT", None) or ""
+        kwargs.setdefault("manifest_storage", ManifestFolder(Path(settings.BASE_DIR, root)))
         super().__init__(*args, **kwargs)
         static_root = getattr(self, "location", None)  # On S3 a prefix, which is never absolute.
         if static_root and Path(self.manifest_path).is_relative_to(static_root):

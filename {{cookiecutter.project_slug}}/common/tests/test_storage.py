@@ -86,6 +86,12 @@ def test_manifest_root_setting_moves_the_manifest(site, settings, tmp_path):
     assert site.url() == HASHED
 
 
+def test_relative_manifest_root_is_below_base_dir(site, settings):
+    settings.STATICFILES_MANIFEST_ROOT = "release"
+    site.collect()
+    assert (settings.BASE_DIR / "release" / "staticfiles.json").is_file()
+
+
 def test_manifest_of_the_stock_storage_in_static_root_is_ignored(site):
     site.use("django.contrib.staticfiles.storage.ManifestStaticFilesStorage")
     site.collect()

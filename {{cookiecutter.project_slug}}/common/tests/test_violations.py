@@ -233,6 +233,13 @@ def test_a_unique_constraint_does_not_cover_what_it_includes():
         execute("INSERT INTO raw VALUES (1, 1), (1, 2)")
 
 
+@postgresql_only
+def test_the_check_of_a_domain_has_no_table():
+    execute("CREATE DOMAIN positive AS integer CHECK (VALUE > 0)")
+    with raises_integrity_error("positive_check"):
+        execute("SELECT (-1)::positive")
+
+
 def test_an_error_that_was_wrapped_is_found_by_its_cause():
     with raises_integrity_error(fields=["title"]):
         try:
