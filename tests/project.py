@@ -62,6 +62,8 @@ def isolated_environment(home: Path) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Suites that run at once would clear each other's folders away.
+        "PYTEST_DEBUG_TEMPROOT": str(home),
     }
 
 
