@@ -13,7 +13,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
-from django.template import engines
 from django.template.response import TemplateResponse
 from django.test import AsyncRequestFactory, override_settings
 from django.urls import get_urlconf, path, reverse
@@ -99,9 +98,8 @@ class RunTests(MiddlewareTestCase):
 
     def test_process_template_response_comes_before_rendering(self):
         def view(request, extra):
-            return TemplateResponse(
-                request, engines["django"].from_string("{% firstof name %}"), {}
-            )
+            template = SimpleNamespace(render=lambda context, request: context["name"])
+            return TemplateResponse(request, template, {})
 
         self.middleware = WithHooks
         assert self.assertPassesThrough(self.make_request(), view=view).content == b"hook"

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
-from django.template import Context, Template
+from django.templatetags.static import static
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from common import storage as storage_module
@@ -48,8 +48,7 @@ class Site:
 
     def url(self, name="app.css"):
         self.restart()
-        template = Template("{% load static %}{% static name %}")
-        return template.render(Context({"name": name}))
+        return static(name)  # what the template tag calls
 
     def errors(self):
         return run_checks(tags=["staticfiles"], include_deployment_checks=True)
