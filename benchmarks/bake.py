@@ -58,8 +58,9 @@ def main() -> None:
         _, listed = seconds(["uv", "pip", "list", "--format=freeze"], project, env)
         print(f"packages: {len(listed.splitlines())}")
 
-    texts = {path: path.read_text() for path in SOURCE.rglob("*") if path.is_file()}
-    counts = [len(re.findall(r"^\s*# jinja:", text, re.M)) for text in texts.values()]
+    _, listed = seconds(["git", "ls-files", "-z", SOURCE.name], TEMPLATE, dict(os.environ))
+    texts = [(TEMPLATE / name).read_text() for name in listed.split("\0") if name]
+    counts = [len(re.findall(r"^\s*# jinja:", text, re.M)) for text in texts]
     print(f"'# jinja:' lines: {sum(counts)} in {sum(map(bool, counts))} files")
 
 

@@ -12,7 +12,7 @@ OPTIONAL = [
     ("{{ cookiecutter.example_app }}", "True", ["apps/shop"]),
 ]
 # What tools may have left in the template's folder.
-LEAVINGS = [".venv", "venv", "htmlcov", ".coverage*", "**/__pycache__", "**/.*_cache"]
+LEAVINGS = [".venv", "venv", "htmlcov", ".coverage", "**/__pycache__", "**/.*_cache"]
 
 NEXT_STEPS = """
 Next steps:
