@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 import django.test
+from django.core.servers.basehttp import ThreadedWSGIServer
+from django.test.testcases import LiveServerThread
 
 from common.testing.integrity import _IntegrityErrorContext, raises_integrity_error
 
@@ -81,5 +83,16 @@ class TransactionTestCase(_IntegrityAssertions, django.test.TransactionTestCase)
     """Django's: each test in autocommit mode, all tables emptied afterwards."""
 
 
+class _Server(ThreadedWSGIServer):
+    def serve_forever(self, poll_interval: float = 0.01) -> None:
+        super().serve_forever(poll_interval)  # seconds; by default each shutdown takes half of one
+
+
+class _ServerThread(LiveServerThread):
+    server_class = _Server
+
+
 class LiveServerTestCase(_IntegrityAssertions, django.test.LiveServerTestCase):
     """Django's: a TransactionTestCase with the site on a local port."""
+
+    server_thread_class = _ServerThread
