@@ -12,7 +12,8 @@ OPTIONAL = [
     ("{{ cookiecutter.example_app }}", "True", ["apps/shop"]),
 ]
 # What tools may have left in the template's folder.
-LEAVINGS = [".venv", "venv", "htmlcov", ".coverage", "**/__pycache__", "**/.*_cache"]
+LEAVINGS = ["**/.venv", "**/venv", "**/__pycache__", "**/.*_cache", "**/.hypothesis", ".tox"]
+LEAVINGS += ["htmlcov", ".coverage", ".coverage.*", "build", "*.egg-info"]
 
 NEXT_STEPS = """
 Next steps:

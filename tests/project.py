@@ -22,6 +22,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "127.0.0.1",
     "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
 }
+GUNICORN = ("gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}")
 FOREIGN = (
     "COV_",
     "COVERAGE",

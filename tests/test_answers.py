@@ -1,7 +1,6 @@
 """Which answers are refused, how, and that the others arrive unchanged."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -28,7 +27,7 @@ BAD_TEXTS = [
     "a\ud800b", "a\ue000b", "a\U0010ffffb", "a\u0378b",
     *(f"a{chr(code)}b" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
 ]  # fmt: skip
-# cookiecutter renders "{{" in answers itself, before this template sees them.
+# What cookiecutter takes for a template in an answer, before this template sees it: see the README.
 SYNTAX = re.compile(r"\{\{|<%%|<##|# jinja:")
 REFUSED = ["Cc", "Cs", "Co", "Cn", "Zl", "Zp"]
 BIDI = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
@@ -199,7 +198,7 @@ def test_the_filter_checks_only_the_answers_that_a_template_asks_for(environment
     # One cruft update renders two releases of the template with one imported module.
     code = (
         "from jinja2 import Environment; from local_extensions import checked;"
-        "print(repr(Environment(extensions=[checked]).from_string('{{ answers | checked }}').render(answers={})))"
+        "print(Environment(extensions=[checked]).from_string('[{{ answers | checked }}]').render(answers={}))"
     )
     printed = subprocess.run(
         [sys.executable, "-c", code],
@@ -209,4 +208,4 @@ def test_the_filter_checks_only_the_answers_that_a_template_asks_for(environment
         text=True,
         check=True,
     )
-    assert json.loads(printed.stdout.replace("'", '"')) == ""
+    assert printed.stdout == "[]\n"

@@ -7,10 +7,9 @@ import shutil
 import pytest
 
 from tests.answers import NASTY, every, name_of
-from tests.project import PRODUCTION, page
+from tests.project import GUNICORN, PRODUCTION, page
 
 LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
-GUNICORN = ["uv", "run", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}"]
 
 
 def page_without_assets(project):
@@ -19,7 +18,7 @@ def page_without_assets(project):
     project.manage("collectstatic", "--no-input", **PRODUCTION)
     project.manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
     shutil.rmtree(project.path / "staticfiles")
-    with project.serving(*GUNICORN, **PRODUCTION) as url:
+    with project.serving("uv", "run", *GUNICORN, **PRODUCTION) as url:
         return page(url)
 
 
@@ -115,9 +114,9 @@ def test_a_broken_convention_is_refused_with_the_name_of_ours(bake, code, tool, 
 def test_the_example_can_be_removed_by_hand(bake):
     project = bake()
     shutil.rmtree(project.path / "apps/shop")
-    for path in project.files():
+    for path in (project.path / "config").rglob("*.py"):
         text = path.read_text()
-        if path.suffix == ".py" and "# example\n" in text:
+        if "# example\n" in text:
             path.write_text(
                 "".join(line for line in text.splitlines(True) if not line.endswith("# example\n"))
             )
@@ -131,12 +130,15 @@ def test_the_example_can_be_removed_by_hand(bake):
     without.track()
     left = {*project.run("git", "ls-files").splitlines()} - {"uv.lock"}
     assert left == {*without.run("git", "ls-files").splitlines()}
+    for path in (without.path / "config").rglob("*.py"):
+        assert (project.path / path.relative_to(without.path)).read_bytes() == path.read_bytes()
 
 
-def test_a_dotenv_file_does_not_reach_the_tests(bake):
+def test_what_is_for_other_environments_does_not_reach_the_tests(bake):
     project = bake()
     (project.path / ".env").write_text(
-        "SUSPEND_SIGNALS=true\nSTATIC_URL=https://cdn.example.com/\nDEBUG=true\n"
+        "SUSPEND_SIGNALS=true\nSTATIC_URL=https://cdn.example.com/\nSTATIC_ROOT=static\n"
+        "SECRET_KEY=of-development\nALLOWED_HOSTS=example.com\n"
     )
     project.uv("pytest", DJANGO_SETTINGS_MODULE="config.settings.local")
 

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from tests.project import PRODUCTION, Project, page
+from tests.project import GUNICORN, PRODUCTION, Project, page
 
 DRIVER = ["--with", "psycopg[binary]~=3.3"]
 
@@ -98,8 +98,7 @@ def test_production_runs_on_postgresql(bake, postgresql):
         project.uv(*DRIVER, "manage.py", *command, **production)
     check = ["check", "--deploy", "--database", "default", "--fail-level", "WARNING"]
     project.uv(*DRIVER, "manage.py", *check, **production)
-    gunicorn = ["uv", "run", *DRIVER, "gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}"]
-    with project.serving(*gunicorn, **production) as url:
+    with project.serving("uv", "run", *DRIVER, *GUNICORN, **production) as url:
         assert page(f"{url}/healthz") == "ok\n"
         assert "My Service</h1>" in page(url)
 

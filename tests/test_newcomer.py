@@ -43,7 +43,13 @@ def test_the_readme_has_two_commands_and_ci_runs_the_second():
     )
     assert bake == "pip install uv && uvx cookiecutter . --output-dir .."
     assert test == "pip install uv && uv run pytest"
-    assert test.replace(" ", r"\ ") in (TEMPLATE / ".ci/run").read_text().replace(" ", r"\ ")
+    run = (TEMPLATE / ".ci/run").read_text().splitlines()
+    [extract] = [line for line in run if line.startswith("command=")]
+    printed = subprocess.run(
+        ["bash", "-c", f'{extract}; echo "$command"'], cwd=TEMPLATE, capture_output=True, text=True
+    )
+    assert printed.stdout.strip() == test
+    assert run[-1].endswith('bash -c "$command"')
 
 
 def test_the_first_command_of_the_readme_bakes_on_a_machine_without_uv(without_uv, tmp_path):

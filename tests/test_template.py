@@ -77,6 +77,21 @@ def test_answers_stand_in_string_literals_of_python_only(checkout):
                 assert token.type == tokenize.STRING, f"{path}: {token.line}"
 
 
+def test_common_never_imports_apps_and_only_tests_import_testing(checkout):
+    for path in files(checkout / SOURCE.name, ".py"):
+        folders = path.relative_to(checkout / SOURCE.name).parts[:-1]
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [alias.name for alias in getattr(node, "names", ())]
+            if isinstance(node, ast.ImportFrom):
+                modules = [f"{node.module}.{name}" for name in modules]
+            elif not isinstance(node, ast.Import):
+                continue
+            for module in modules:
+                assert folders[0:1] != ("common",) or module.split(".")[0] != "apps", path
+                is_test = "tests" in folders or folders[:2] == ("common", "testing")
+                assert is_test or not module.startswith("common.testing"), path
+
+
 def test_every_question_has_a_sentence():
     context = json.loads((TEMPLATE / "cookiecutter.json").read_text())
     questions = {name for name in context if not name.startswith("_")}
@@ -91,7 +106,9 @@ def test_what_tools_leave_in_the_template_neither_reaches_nor_breaks_a_bake(
     project = template / SOURCE.name
     for folder in (
         ".venv/lib",
-        "venv/lib",
+        "apps/venv/lib",
+        "build",
+        "x.egg-info",
         "htmlcov",
         ".ruff_cache/0",
         ".mypy_cache",

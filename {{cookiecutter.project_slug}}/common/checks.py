@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import STATICFILES_STORAGE_ALIAS, settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from common.storage import RootManifestMixin
@@ -45,5 +46,8 @@ def check_static_manifest(**kwargs: Any) -> list[CheckMessage]:
     backend = import_string(config["BACKEND"]) if config else None  # Or Django's staticfiles.E005.
     if not (isinstance(backend, type) and issubclass(backend, RootManifestMixin)):
         return []
-    error = backend(**config.get("OPTIONS", {})).manifest_error
+    try:
+        error = backend(**config.get("OPTIONS", {})).manifest_error
+    except ImproperlyConfigured as exc:
+        error = str(exc)
     return [Error(error, id="common.E002")] if error else []

@@ -1,4 +1,4 @@
-"""The answer to "are you well?", for load balancers and orchestrators: ``GET /healthz``.
+"""The answer to "are you healthy?", for load balancers and orchestrators: ``GET /healthz``.
 
 A middleware that comes before all others: probes name hosts of their own, speak plain HTTP, and must
 not depend on sessions.

@@ -97,7 +97,7 @@ class MiddlewareTestCase(SimpleTestCase):
             if handler.crashes:
                 return f"raised {handler.crashes[0]!r}"
             if len(calls) != 1:
-                return f"called the view {len(calls)} times, not once: {handler.response!r}"
+                return f"called the view {len(calls)} time(s), not once: {handler.response!r}"
             if calls[0] is not request:
                 return f"passed on another request, {calls[0]!r}"
             if responses != [handler.response]:
@@ -117,7 +117,7 @@ class MiddlewareTestCase(SimpleTestCase):
 
         def problem(handler: MiddlewareHandler, request: HttpRequest) -> str | None:
             if handler.view_calls:
-                return f"called the view {len(handler.view_calls)} times"
+                return f"called the view {len(handler.view_calls)} time(s)"
             if handler.crashes and status_code != 500:
                 return f"raised {handler.crashes[0]!r}"
             if status_code not in (None, handler.response.status_code):

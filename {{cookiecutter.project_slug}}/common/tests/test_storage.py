@@ -122,6 +122,8 @@ def test_static_root_that_would_hold_the_manifest_is_refused(site, settings, sta
     ):
         site.collect(clear=True)
     assert (site.source / "app.css").is_file()
+    [error] = site.errors()
+    assert (error.id, "would be in STATIC_ROOT" in error.msg) == ("common.E002", True)
 
 
 def test_static_root_may_be_unset_at_run_time(site, settings):

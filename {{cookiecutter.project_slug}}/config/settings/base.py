@@ -106,7 +106,7 @@ def database() -> dict[str, Any]:
     except (KeyError, ValueError):
         # Without the value, and from None: it may hold a password.
         raise ImproperlyConfigured(
-            "DATABASE_URL is no URL of a database, such as postgres://user:password@host:5432/name"
+            "DATABASE_URL is not the URL of a database: use postgres://user:password@host:5432/name"
         ) from None
     if engine == "django.db.backends.sqlite3":
         if config["NAME"] != ":memory:":

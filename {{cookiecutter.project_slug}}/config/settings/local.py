@@ -6,4 +6,3 @@ from config.settings.base import env
 DEBUG = True
 SECRET_KEY = env.str("SECRET_KEY", default="insecure-key-for-development-only")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", ".localhost"]
-INTERNAL_IPS = ["127.0.0.1", "::1"]

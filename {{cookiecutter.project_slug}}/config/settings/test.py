@@ -1,7 +1,7 @@
-"""Tests: fast, alone, and the same on every machine."""
+"""Tests: fast, and the same whatever the environment says; ``DATABASE_URL`` chooses the database."""
 
 from config.settings.base import *
-from config.settings.base import INSTALLED_APPS, STORAGES, env
+from config.settings.base import BASE_DIR, INSTALLED_APPS, STORAGES, env
 
 DEBUG = False
 SECRET_KEY = "insecure-key-for-tests-only"
@@ -12,6 +12,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # A view test never fails for want of a manifest, nor of STATIC_ROOT.
 STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     **STORAGES,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
