@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.answers import NASTY, name_of
@@ -156,18 +156,25 @@ def test_nasty_text_arrives_unchanged(bake, answers):
     assert_arrived(bake(**answers), answers["project_name"], answers["description"])
 
 
+# A bake is slow for hypothesis: it reports the first example that fails, and looks for no simpler one.
+baking = settings(
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
 @pytest.mark.parametrize("part", range(8))
 def test_random_answers_are_refused_or_arrive_unchanged(bake, tmp_path, part):
     @seed(part)
-    @settings(
-        max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(baking, max_examples=15)
     @given(name=accepted_text, description=accepted_text)
     def accepted_derived(name, description):
         assert_arrived(bake(project_name=name, description=description), name, description)
 
     @seed(part)
-    @settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(baking, max_examples=5)
     @given(slug=accepted_slug, name=accepted_text)
     def accepted_slugs(slug, name):
         project = bake(project_slug=slug, project_name=name)
@@ -175,9 +182,7 @@ def test_random_answers_are_refused_or_arrive_unchanged(bake, tmp_path, part):
         assert_arrived(project, name, "A Django service.")
 
     @seed(part)
-    @settings(
-        max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(baking, max_examples=20)
     @given(name=refused_text, description=refused_text, slug=refused_slug)
     def refused(name, description, slug):
         lines = problems(

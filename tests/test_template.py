@@ -81,10 +81,11 @@ def test_common_never_imports_apps_and_only_tests_import_testing(checkout):
     for path in files(checkout / SOURCE.name, ".py"):
         folders = path.relative_to(checkout / SOURCE.name).parts[:-1]
         for node in ast.walk(ast.parse(path.read_text())):
-            modules = [alias.name for alias in getattr(node, "names", ())]
-            if isinstance(node, ast.ImportFrom):
-                modules = [f"{node.module}.{name}" for name in modules]
-            elif not isinstance(node, ast.Import):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
                 continue
             for module in modules:
                 assert folders[0:1] != ("common",) or module.split(".")[0] != "apps", path

@@ -158,7 +158,10 @@ class AssertionTests(MiddlewareTestCase):
                 answering(302),
                 r"called the view 0 time\(s\), not once: <HttpResponse status_code=302",
             ),
-            (lambda call: lambda request: [call(request), call(request)][1], r"2 time\(s\), not once"),
+            (
+                lambda call: lambda request: [call(request), call(request)][1],
+                r"2 time\(s\), not once",
+            ),
             (lambda call: lambda _: call(HttpRequest()), "another request, <HttpRequest>"),
             (lambda call: lambda request: [call(request), HttpResponse()][1], "not the view's"),
         ):
