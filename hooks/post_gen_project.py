@@ -12,8 +12,8 @@ OPTIONAL = [
     ("{{ cookiecutter.example_app }}", "True", ["apps/shop"]),
 ]
 # What tools may have left in the template's folder.
-LEAVINGS = ["**/.venv", "**/venv", "**/__pycache__", "**/.*_cache", "**/.hypothesis", ".tox"]
-LEAVINGS += ["htmlcov", ".coverage", ".coverage.*", "build", "*.egg-info"]
+CACHES = ["**/.venv", "**/venv", "**/__pycache__", "**/.*_cache", "**/.hypothesis", ".tox"]
+OUTPUTS = ["htmlcov", ".coverage", ".coverage.*", "build", "*.egg-info"]
 
 NEXT_STEPS = """
 Next steps:
@@ -37,7 +37,7 @@ def main(project: Path) -> None:
         if answer != kept_for:
             for path in paths:
                 remove(project / path)
-    for pattern in LEAVINGS:
+    for pattern in CACHES + OUTPUTS:
         for path in sorted(project.glob(pattern)):
             remove(path)
     print(NEXT_STEPS.format(folder=shlex.quote(str(project))))

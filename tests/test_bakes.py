@@ -12,6 +12,11 @@ from tests.project import GUNICORN, PRODUCTION, page
 LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
 
 
+def assert_no_jinja_is_left(project):
+    for path in project.files():
+        assert not LEFT_OVER.search(path.read_text()), path
+
+
 def page_without_assets(project):
     """Return the first page of ``project`` in production, once ``STATIC_ROOT`` has been deleted."""
     project.manage("migrate", **PRODUCTION)
@@ -25,9 +30,7 @@ def page_without_assets(project):
 @pytest.mark.parametrize("answers", every(), ids=name_of)
 def test_a_bake_keeps_its_promises(bake, answers):
     project = bake(**answers)
-    for path in project.files():
-        assert not LEFT_OVER.search(path.read_text()), path
-
+    assert_no_jinja_is_left(project)
     project.uv("ruff", "check", ".")
     project.uv("ruff", "format", "--check", ".")
     project.track()
@@ -46,9 +49,11 @@ def test_a_bake_keeps_its_promises(bake, answers):
 @pytest.mark.parametrize("answers", NASTY, ids=name_of)
 def test_nasty_text_makes_a_service_like_any_other(bake, answers):
     project = bake(**answers)
+    assert_no_jinja_is_left(project)
     project.run("uv", "sync", "--quiet")
     project.track()
     project.uv("pre-commit", "run", "--all-files")
+    project.manage("makemigrations", "--check")
     project.uv("pytest")
     body = page_without_assets(project)
     for question in ("project_name", "description"):

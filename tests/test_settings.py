@@ -157,16 +157,24 @@ def test_production_answers_as_it_should(site):
         assert stranger.status == 400
     with ask(url, **https) as first:
         assert first.headers["Strict-Transport-Security"] == "max-age=3600"
-        css = re.search(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', first.read().decode())[1]
+        body = first.read().decode()
+        assert "<title>My Service</title>" in body
+        assert "A Django service." in body
+        css = re.search(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', body)[1]
     with ask(url + css, **https, Accept_Encoding="gzip") as style:
         assert "immutable" in style.headers["Cache-Control"]
         assert style.headers["Content-Encoding"] == "gzip"
     image = re.search(r"/img/mark\.[0-9a-f]{12}\.svg", page(url + css))[0]
     assert "<svg" in page(f"{url}/static{image}")
-    with ask(f"{url}/no/such/page", **https) as missing:
-        assert (missing.status, b"Page not found" in missing.read()) == (404, True)
+    with ask(f"{url}/no/%3Csuch%3E/page", **https) as missing:
+        body = missing.read().decode()
+        assert (missing.status, "Page not found" in body, "My Service" in body) == (404, True, True)
+        assert "/no/&lt;such&gt;/page" in body
     with ask(f"{url}/crash", **https) as crash:
-        assert (crash.status, b"Something went wrong" in crash.read()) == (500, True)
+        body = crash.read().decode()
+        assert (crash.status, "Something went wrong" in body) == (500, True)
+        assert "http" not in body
+        assert "/static/" not in body
     log = next(project.path.parent.glob("server-*.log")).read_text()
     assert "ERROR django.request: Internal Server Error: /crash" in log
     assert "ZeroDivisionError" in log
