@@ -148,7 +148,11 @@ class Project:
                 yield url
             finally:
                 os.killpg(process.pid, signal.SIGTERM)
-                process.wait(timeout=20)
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:  # runserver can miss a signal while it starts
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
 
 
 def page(url: str) -> str:
