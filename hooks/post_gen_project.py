@@ -10,6 +10,14 @@ from pathlib import Path
 # (the answer, what it must be for the paths to stay, the paths)
 OPTIONAL = [
     ("{{ cookiecutter.example_app }}", "True", ["apps/shop"]),
+    (
+        "{{ cookiecutter.database }}",
+        "postgresql",
+        ["common/postgresql", "common/tests/test_postgresql.py", "conftest.py"],
+    ),
+    ("{{ cookiecutter.static_files }}", "s3", ["common/tests/test_s3.py"]),
+    ("{{ cookiecutter.ci_provider }}", "github", [".github"]),
+    ("{{ cookiecutter.ci_provider }}", "gitlab", [".gitlab-ci.yml"]),
 ]
 # What tools may have left in the template's folder.
 CACHES = ["**/.venv", "**/venv", "**/__pycache__", "**/.*_cache", "**/.hypothesis", ".tox"]

@@ -7,6 +7,7 @@ After "A hidden gem in Django 1.7: ManifestStaticFilesStorage".
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
+
+HASHED_NAME = re.compile(r"\.[0-9a-f]{12}(\.[^./]+)?$")  # As Django makes them.
 
 
 class ManifestFolder(FileSystemStorage):
@@ -135,11 +138,21 @@ class RootManifestWhiteNoiseStorage(RootManifestMixin, CompressedManifestStaticF
     """Local files and their compressed versions, served by WhiteNoise."""
 
 
+class _S3Mixin(RootManifestMixin):
+    """Files in an S3 bucket, under unsigned URLs; browsers may keep a hashed name for ever."""
+
+    def get_object_parameters(self, name: str) -> dict[str, Any]:
+        parameters: dict[str, Any] = super().get_object_parameters(name)  # type: ignore[misc]
+        if HASHED_NAME.search(name):
+            parameters.setdefault("CacheControl", "max-age=31536000, public, immutable")
+        return parameters
+
+
 def __getattr__(name: str) -> Any:
     """Make ``RootManifestS3Storage`` when it is asked for: it alone needs django-storages."""
     if name != "RootManifestS3Storage":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    bases = (RootManifestMixin, import_string("storages.backends.s3.S3StaticStorage"))
-    doc = "Files in an S3 bucket, under unsigned URLs."
-    globals()[name] = type(name, bases, {"__module__": __name__, "__doc__": doc})
+    bases = (_S3Mixin, import_string("storages.backends.s3.S3StaticStorage"))
+    namespace = {"__module__": __name__, "__doc__": _S3Mixin.__doc__}
+    globals()[name] = type(name, bases, namespace)
     return globals()[name]

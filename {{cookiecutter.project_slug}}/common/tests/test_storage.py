@@ -61,6 +61,7 @@ def site(request, settings, tmp_path):
 
 @pytest.fixture
 def whitenoise(settings, tmp_path):
+    settings.MIDDLEWARE = ["whitenoise.middleware.WhiteNoiseMiddleware"]
     return Site(settings, tmp_path, WHITENOISE)
 
 
@@ -203,8 +204,11 @@ class Bucket(Storage):
         del self.files[name]
 
     def _save(self, name, content):
-        self.files[name] = content.read()
+        self.files[name] = self.get_object_parameters(name)
         return name
+
+    def get_object_parameters(self, name):
+        return {}
 
     def url(self, name):
         return f"https://cdn.example.com/{self.location}/{name}"
@@ -218,7 +222,10 @@ def test_s3_keeps_the_manifest_out_of_the_bucket(whitenoise, monkeypatch):
     del storage_module.RootManifestS3Storage
     whitenoise.use("common.storage.RootManifestS3Storage")
     whitenoise.collect()
-    assert Bucket.files.keys() == {"app.css", os.path.basename(HASHED)}
+    assert Bucket.files == {
+        "app.css": {},
+        os.path.basename(HASHED): {"CacheControl": "max-age=31536000, public, immutable"},
+    }
     assert whitenoise.url() == f"https://cdn.example.com/assets/{os.path.basename(HASHED)}"
     assert storage_module.RootManifestS3Storage is storage_module.RootManifestS3Storage
 

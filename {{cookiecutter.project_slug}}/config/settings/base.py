@@ -12,6 +12,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 class Env(environ.Env):  # type: ignore[misc] # django-environ has no types
     """Reads variables. One that is empty counts as not set; one that makes no sense is refused."""
 
+    DB_SCHEMES = {**environ.Env.DB_SCHEMES, "private-postgresql": "common.postgresql"}
     FALSE_STRINGS = ("false", "off", "n", "no", "0")
 
     def get_value(
@@ -52,8 +53,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    # Before staticfiles, so that runserver serves assets as production does.
-    "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "common",
     "apps.users",
@@ -66,7 +65,9 @@ MIDDLEWARE = [
     # First, so that probes need no allowed host, no HTTPS and no session.
     "common.health.HealthzMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # jinja: if cookiecutter.static_files == "whitenoise"
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # jinja: endif
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -97,11 +98,13 @@ TEMPLATES = [
     },
 ]
 
+DEFAULT_DATABASE_URL = "{{ cookiecutter.__database_url }}"
+
 
 def database() -> dict[str, Any]:
-    """Return the database of ``DATABASE_URL``; without one, SQLite in the project root."""
+    """Return the database of ``DATABASE_URL``; without one, a database in the project root."""
     try:
-        config: dict[str, Any] = env.db_url("DATABASE_URL", default="sqlite:///db.sqlite3")
+        config: dict[str, Any] = env.db_url("DATABASE_URL", default=DEFAULT_DATABASE_URL)
         engine = config["ENGINE"]
     except (KeyError, ValueError):
         # Without the value, and from None: it may hold a password.
@@ -144,10 +147,11 @@ USE_TZ = True
 STATIC_URL = env.str("STATIC_URL", default="/static/")
 STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # Assets go to STATIC_ROOT; the manifest of their names stays with the code, in BASE_DIR.
-    "staticfiles": {"BACKEND": "common.storage.RootManifestWhiteNoiseStorage"},
+    # Assets go to STATIC_ROOT, or where production.py says; the manifest of their names stays
+    # with the code, in BASE_DIR.
+    "staticfiles": {"BACKEND": "common.storage.RootManifestStaticFilesStorage"},
 }
 
 # Read by common.dispatch.suspending_receiver. For bulk loads; `check --deploy` warns of it.

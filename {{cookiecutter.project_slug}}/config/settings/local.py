@@ -3,6 +3,16 @@
 from config.settings.base import *
 from config.settings.base import env
 
+# jinja: if cookiecutter.static_files == "whitenoise"
+# Before staticfiles, so that runserver serves assets as production does.
+INSTALLED_APPS = ["whitenoise.runserver_nostatic", *INSTALLED_APPS]
+
+# jinja: endif
+# jinja: if cookiecutter.database == "postgresql"
+if DATABASES["default"]["ENGINE"] == "common.postgresql":
+    DATABASES["default"]["HOST"] = str(BASE_DIR / ".postgresql")  # Where its data are kept.
+
+# jinja: endif
 DEBUG = True
 SECRET_KEY = env.str("SECRET_KEY", default="insecure-key-for-development-only")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", ".localhost"]

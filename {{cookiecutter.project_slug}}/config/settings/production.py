@@ -3,7 +3,7 @@
 import logging
 
 from config.settings.base import *
-from config.settings.base import env
+from config.settings.base import STORAGES, env
 
 
 def proxy_header(value: str) -> tuple[str, str]:
@@ -21,6 +21,14 @@ def log_level(value: str) -> str:
     return value.upper()
 
 
+# jinja: if cookiecutter.database == "postgresql"
+def pool_size(value: str) -> int:
+    if int(value) < 1:
+        raise ValueError("use 1 or more")
+    return int(value)
+
+
+# jinja: endif
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
@@ -36,6 +44,44 @@ SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
+
+# jinja: if cookiecutter.static_files == "whitenoise"
+# Compressed, and handed out by WhiteNoise; hashed names may be cached for ever.
+STORAGES = {
+    **STORAGES,
+    "staticfiles": {"BACKEND": "common.storage.RootManifestWhiteNoiseStorage"},
+}
+# jinja: else
+# Only collectstatic contacts the bucket: the names are in the manifest, the URLs are unsigned.
+STORAGES = {
+    **STORAGES,
+    "staticfiles": {
+        "BACKEND": "common.storage.RootManifestS3Storage",
+        "OPTIONS": {
+            "bucket_name": env.str("AWS_STORAGE_BUCKET_NAME"),
+            "location": env.str("AWS_LOCATION", default="static"),
+            "endpoint_url": env.str("AWS_S3_ENDPOINT_URL", default=None),
+            "custom_domain": env.str("AWS_S3_CUSTOM_DOMAIN", default=None),
+        },
+    },
+}
+# jinja: endif
+# jinja: if cookiecutter.database == "postgresql"
+env.str("DATABASE_URL")  # Required: the private server is for development and tests.
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"] |= {
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 5,  # seconds, as is the pool's
+            "pool": {
+                "min_size": 1,
+                "max_size": env.get_value("DATABASE_POOL_SIZE", cast=pool_size, default=4),
+                "timeout": 5,
+            },
+            **DATABASES["default"].get("OPTIONS", {}),
+        },
+    }
+# jinja: endif
 
 LOGGING = {
     "version": 1,

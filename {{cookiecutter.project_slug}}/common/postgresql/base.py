@@ -1,0 +1,53 @@
+"""A database engine: PostgreSQL on a private server, for development and tests.
+
+The first connection starts the server; it stops with the process, however that ends. ``HOST`` is the
+folder that keeps the data, which processes may share; without one they are gone afterwards:
+``DATABASES = {"default": {"ENGINE": "common.postgresql", "NAME": "postgres", "HOST": "…"}}``.
+"""
+
+import atexit
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.postgresql import base
+
+INHERITED = "PRIVATE_POSTGRESQL_SOCKETS"
+
+
+@cache
+def sockets(folder: str) -> str:
+    """Return the folder of the sockets of a server whose data are in ``folder``, started if need be.
+
+    Without a folder, it is a server for this process and those that it starts from now on.
+    """
+    if not folder and INHERITED in os.environ:
+        return os.environ[INHERITED]
+    server = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "common.postgresql.server", folder],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for this process, whose end ends the server's input.
+    )
+    atexit.register(server.communicate)
+    where = server.stdout.readline().strip() if server.stdout else ""
+    if not where:
+        raise OperationalError(
+            "The private PostgreSQL server did not start, for the reason that it printed. "
+            "Remedy that, or name a server in DATABASE_URL."
+        )
+    if not folder:
+        os.environ[INHERITED] = where
+    return where
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        return {**params, "host": sockets(self.settings_dict["HOST"]), "user": "postgres"}
