@@ -50,6 +50,12 @@ def main() -> None:
                 print(f"from nothing to a green suite, {label} uv cache: {total:.1f} s")
         print(f"suite: {output.strip().splitlines()[-1].strip('= ')}")
 
+        for label in ("warm up", "warm"):
+            seconds([*bake, str(home / label), "database=postgresql"], home, env)
+            took, output = seconds(suite, home / label / "my-service", env)
+        print(f"first suite on PostgreSQL, server start included: {took:.1f} s")
+        print(f"suite: {output.strip().splitlines()[-1].strip('= ')}")
+
         project = folders[3] / "my-service"
         files = [path for path in project.rglob("*") if path.is_file()]
         lines = sum(len(path.read_text().splitlines()) for path in files if path.suffix == ".py")

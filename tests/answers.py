@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import shlex
+
+from allpairspy import AllPairs
 
 from tests.project import TEMPLATE
 
@@ -11,7 +14,7 @@ QUESTIONS = {
     if not name.startswith("_")
 }
 CHOICES = {
-    name: [True, False] if isinstance(default, bool) else default
+    name: [default, not default] if isinstance(default, bool) else default
     for name, default in QUESTIONS.items()
     if not isinstance(default, str)
 }
@@ -22,6 +25,17 @@ def every() -> list[dict[str, object]]:
     return [
         dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())
     ]
+
+
+def pairwise() -> list[dict[str, object]]:
+    """Return the defaults, and combinations that bring any two answers together at least once."""
+    rows = AllPairs([*CHOICES.values()])
+    sets = [dict(zip(CHOICES, row, strict=True)) for row in rows]
+    defaults = every()[0]
+    return [defaults, *(answers for answers in sets if answers != defaults)]
+
+
+SETS = {"pairwise": pairwise, "all": every}
 
 
 # Free text that has broken templates, each with a slug that would shadow a module if packages were named after it.
@@ -69,4 +83,13 @@ def name_of(answers: dict[str, object]) -> str:
     """Return a short, readable id for a test."""
     if "project_slug" in answers:
         return f"nasty-{answers['project_slug']}"[:24]
-    return "-".join(f"{name}={value}" for name, value in answers.items())
+    return "-".join(
+        f"{name}={value}" if isinstance(value, bool) else str(value)
+        for name, value in answers.items()
+    )
+
+
+def command_of(answers: dict[str, object]) -> str:
+    """Return the command that bakes a project with these answers, from the root of the template."""
+    words = [f"{name}={value}" for name, value in answers.items()]
+    return shlex.join(["uvx", "cookiecutter", ".", "--no-input", "--output-dir", "..", *words])

@@ -1,38 +1,110 @@
 import fcntl
+import hashlib
 import itertools
+import json
 import os
+import platform
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from cookiecutter.main import cookiecutter
+from packaging.specifiers import SpecifierSet
 
+from tests.answers import SETS, name_of
 from tests.project import TEMPLATE, Project, isolated_environment
+
+pytest_plugins = ["tests.combinations", "tests.servers"]
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--answers",
+        choices=[*SETS],
+        default="pairwise",
+        help="which combinations of answers to bake: the defaults and a pairwise set, or all",
+    )
+
+
+def pytest_generate_tests(metafunc):
+    if "combination" in metafunc.fixturenames:
+        sets = SETS[metafunc.config.getoption("--answers")]()
+        metafunc.parametrize("combination", sets, ids=name_of)
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory):
+def shared(tmp_path_factory):
+    """The folder of this run that all workers share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory, shared):
     """The environment variables of every command that a test runs."""
     home = tmp_path_factory.mktemp("home")
     variables = isolated_environment(home)
     (home / "cookiecutter.yaml").write_text(
         f"replay_dir: {home / 'replay'}\ncookiecutters_dir: {home / 'cookiecutters'}\n"
     )
-    # One environment for all bakes that want the same packages: the first fills it, the others find it full.
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    with (shared / "environment.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "environment").exists():
-            command = ["uv", "venv", "--python", sys.executable, "environment"]
-            subprocess.run(command, cwd=shared, env=variables, check=True, capture_output=True)
-    return {**variables, "UV_PROJECT_ENVIRONMENT": str(shared / "environment")}
+    return {
+        **variables,
+        "PYTHONPYCACHEPREFIX": str(shared / "pycache"),
+        "MYPY_CACHE_DIR": str(home / "mypy"),
+    }
+
+
+def python_for(required):
+    """Return the path of a Python that ``required`` allows: this one, or another that uv finds."""
+    if SpecifierSet(required).contains(platform.python_version()):
+        return sys.executable
+    found = subprocess.run(
+        ["uv", "python", "find", "--no-project", "--no-python-downloads", required],
+        capture_output=True,
+        text=True,
+    )
+    if found.returncode:
+        missing = f"uv finds no Python {required}"
+        assert "REQUIRE_NEWER_PYTHON" not in os.environ, missing
+        pytest.skip(missing)
+    return found.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def environment_for(environment, shared):
+    """A function that gives the variables of the one environment of all bakes that want the same packages."""
+
+    def variables(project):
+        config = tomllib.loads((project / "pyproject.toml").read_text())
+        wanted = {
+            "requires-python": config["project"]["requires-python"],
+            "dependencies": config["project"]["dependencies"],
+            "groups": config["dependency-groups"],
+        }
+        key = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]
+        folder = shared / "environments" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        env = {
+            **environment,
+            "UV_PYTHON": python_for(wanted["requires-python"]),
+            "UV_PROJECT_ENVIRONMENT": str(folder / "venv"),
+        }
+        # The first fills it, the others find it full.
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "full").exists():
+                (folder / "pyproject.toml").write_bytes((project / "pyproject.toml").read_bytes())
+                Project(folder, env).run("uv", "sync", "--quiet")
+                (folder / "full").touch()
+        return env
+
+    return variables
 
 
 @pytest.fixture
-def bake(tmp_path, environment, monkeypatch):
-    """Return a function that bakes the template with its keyword arguments for answers, and gives the ``Project``."""
+def bake(tmp_path, environment, environment_for, monkeypatch):
+    """A function that bakes the template with its keyword arguments for answers, and gives the ``Project``."""
     for name in os.environ.keys() - environment.keys():
         monkeypatch.delenv(name)
     for name, value in environment.items():
@@ -45,6 +117,6 @@ def bake(tmp_path, environment, monkeypatch):
         path = cookiecutter(
             str(template), no_input=True, extra_context=answers, output_dir=str(folder)
         )
-        return Project(folder / path, environment)
+        return Project(folder / path, environment_for(folder / path))
 
     return bake

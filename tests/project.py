@@ -1,6 +1,7 @@
 """A baked project, and the commands that people run in it."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -23,7 +24,9 @@ PRODUCTION = {
     "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
 }
 GUNICORN = ("gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}")
+LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
 FOREIGN = (
+    "AWS_",
     "COV_",
     "COVERAGE",
     "DJANGO_",
@@ -62,7 +65,6 @@ def isolated_environment(home: Path) -> dict[str, str]:
         "PRE_COMMIT_HOME": str(home / "pre-commit"),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
-        "PYTHONDONTWRITEBYTECODE": "1",
         # Suites that run at once would clear each other's folders away.
         "PYTEST_DEBUG_TEMPROOT": str(home),
     }
@@ -160,6 +162,22 @@ def page(url: str) -> str:
     request = urllib.request.Request(url, headers={"X-Forwarded-Proto": "https"})
     with urllib.request.urlopen(request, timeout=20) as response:
         return response.read().decode()
+
+
+def page_without_assets(project: Project, production: Mapping[str, str]) -> str:
+    """Return the first page in production, with the assets out of reach once they have been collected."""
+    project.manage("migrate", **production)
+    project.manage("collectstatic", "--no-input", **production)
+    project.manage("check", "--deploy", "--fail-level", "WARNING", **production)
+    shutil.rmtree(project.path / "staticfiles", ignore_errors=True)
+    dead = {"AWS_S3_ENDPOINT_URL": "http://127.0.0.1:9"}
+    with project.serving("uv", "run", *GUNICORN, **{**production, **dead}) as url:
+        return page(url)
+
+
+def assert_no_jinja_is_left(project: Project) -> None:
+    for path in project.files():
+        assert not LEFT_OVER.search(path.read_text()), path
 
 
 def copy_template(to: Path) -> Path:

@@ -1,49 +1,12 @@
-"""What a bake promises, run for every combination of answers and for free text that has broken templates."""
+"""What bakes promise beside what is run for combinations of answers: text, size, conventions, the example's end."""
 
 import html
-import re
 import shutil
 
 import pytest
 
-from tests.answers import NASTY, every, name_of
-from tests.project import GUNICORN, PRODUCTION, page
-
-LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
-
-
-def assert_no_jinja_is_left(project):
-    for path in project.files():
-        assert not LEFT_OVER.search(path.read_text()), path
-
-
-def page_without_assets(project):
-    """Return the first page of ``project`` in production, once ``STATIC_ROOT`` has been deleted."""
-    project.manage("migrate", **PRODUCTION)
-    project.manage("collectstatic", "--no-input", **PRODUCTION)
-    project.manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
-    shutil.rmtree(project.path / "staticfiles")
-    with project.serving("uv", "run", *GUNICORN, **PRODUCTION) as url:
-        return page(url)
-
-
-@pytest.mark.parametrize("answers", every(), ids=name_of)
-def test_a_bake_keeps_its_promises(bake, answers):
-    project = bake(**answers)
-    assert_no_jinja_is_left(project)
-    project.uv("ruff", "check", ".")
-    project.uv("ruff", "format", "--check", ".")
-    project.track()
-    project.uv("pre-commit", "run", "--all-files")
-    assert project.run("git", "diff", "--stat") == ""
-    project.uv("mypy")
-    project.manage("check")
-    project.manage("makemigrations", "--check")
-    project.uv("pytest", "--cov", "--cov-report=term-missing")
-    assert re.search(r'href="/static/css/site\.[0-9a-f]{12}\.css"', page_without_assets(project))
-
-    status = project.run("git", "status", "--porcelain", "--untracked-files=all")
-    assert all(line.startswith("A  ") for line in status.splitlines()), status
+from tests.answers import NASTY, name_of
+from tests.project import PRODUCTION, assert_no_jinja_is_left, page_without_assets
 
 
 @pytest.mark.parametrize("answers", NASTY, ids=name_of)
@@ -54,15 +17,15 @@ def test_nasty_text_makes_a_service_like_any_other(bake, answers):
     project.track()
     project.uv("pre-commit", "run", "--all-files")
     project.manage("makemigrations", "--check")
-    project.uv("pytest")
-    body = page_without_assets(project)
+    project.uv("pytest", "apps")
+    body = page_without_assets(project, PRODUCTION)
     for question in ("project_name", "description"):
         assert html.escape(answers[question]) in body
 
 
 def test_the_default_bake_is_small(bake):
     project = bake()
-    assert len(project.files()) <= 75
+    assert len(project.files()) <= 79
     project.run("uv", "sync", "--quiet")
     packages = project.run(
         "uv", "pip", "list", "--quiet", "--python", project.env["UV_PROJECT_ENVIRONMENT"]

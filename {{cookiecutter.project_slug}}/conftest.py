@@ -1,8 +1,13 @@
+import os
+
 import pytest
+from django.conf import settings
 from django.db import connection
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes():
-    """Start the private server, where there is one, before the workers start: so they share it."""
-    connection.get_connection_params()
+    """Start the private server before the workers of pytest-xdist, which share it."""
+    if settings.DATABASES["default"]["ENGINE"] == "common.postgresql":
+        host = connection.get_connection_params()["host"]
+        os.environ["DATABASE_URL"] = f"postgres://postgres@/postgres?host={host}"

@@ -6,7 +6,6 @@ folder that keeps the data, which processes may share; without one they are gone
 """
 
 import atexit
-import os
 import subprocess
 import sys
 from functools import cache
@@ -16,17 +15,10 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.postgresql import base
 
-INHERITED = "PRIVATE_POSTGRESQL_SOCKETS"
-
 
 @cache
 def sockets(folder: str) -> str:
-    """Return the folder of the sockets of a server whose data are in ``folder``, started if need be.
-
-    Without a folder, it is a server for this process and those that it starts from now on.
-    """
-    if not folder and INHERITED in os.environ:
-        return os.environ[INHERITED]
+    """Return the folder of the sockets of a server whose data are in ``folder``, started if need be."""
     server = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "common.postgresql.server", folder],
         cwd=Path(__file__).parents[2],
@@ -42,8 +34,6 @@ def sockets(folder: str) -> str:
             "The private PostgreSQL server did not start, for the reason that it printed. "
             "Remedy that, or name a server in DATABASE_URL."
         )
-    if not folder:
-        os.environ[INHERITED] = where
     return where
 
 

@@ -52,9 +52,13 @@ class Violation:
 
 def check_deferred(connection: Any) -> None:
     """Raise IntegrityError if rows violate a deferred constraint. For a savepoint to be rolled back."""
-    if connection.vendor != "sqlite":  # pragma: postgresql
+    if connection.vendor == "sqlite":  # pragma: sqlite
+        _check_sqlite_foreign_keys(connection)
+    else:  # pragma: postgresql
         connection.check_constraints()
-        return
+
+
+def _check_sqlite_foreign_keys(connection: Any) -> None:  # pragma: sqlite
     with connection.cursor() as cursor:
         # Not check_constraints(): it needs tables to have a primary key of one column.
         # SQLite numbers foreign keys from the last; PostgreSQL reports the first.
@@ -77,7 +81,7 @@ def find_violation(error: IntegrityError, connection: Any) -> Violation | None:
     cause: BaseException | None = error
     while cause and not isinstance(cause, connection.Database.IntegrityError):
         cause = cause.__cause__
-    if (
+    if (  # pragma: sqlite
         not cause
         and connection.vendor == "sqlite"
         and type(error) is IntegrityError  # the text of a ProtectedError would need its objects
@@ -87,19 +91,19 @@ def find_violation(error: IntegrityError, connection: Any) -> Violation | None:
     if not cause:
         return None
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
+        if connection.vendor == "sqlite":  # pragma: sqlite
             return _sqlite(cause, connection, cursor)
         return _postgresql(cause, cursor)  # pragma: postgresql
 
 
-def _sqlite_foreign_key_error(columns: str, connection: Any) -> Any:
+def _sqlite_foreign_key_error(columns: str, connection: Any) -> Any:  # pragma: sqlite
     """Return the error that SQLite would raise if it told the columns of a foreign key."""
     error = connection.Database.IntegrityError(f"FOREIGN KEY constraint failed: {columns}")
     error.sqlite_errorname = "SQLITE_CONSTRAINT_FOREIGNKEY"
     return error
 
 
-def _sqlite(cause: Any, connection: Any, cursor: Any) -> Violation:
+def _sqlite(cause: Any, connection: Any, cursor: Any) -> Violation:  # pragma: sqlite
     kind = SQLITE_KINDS.get(cause.sqlite_errorname)
     detail = str(cause).partition(" constraint failed: ")[2]
     if not kind or not detail:
@@ -121,7 +125,9 @@ def _sqlite(cause: Any, connection: Any, cursor: Any) -> Violation:
     return Violation(kind, table, name, _fields(table, columns))
 
 
-def _sqlite_unique(table: str, columns: list[str], connection: Any, cursor: Any) -> str | None:
+def _sqlite_unique(  # pragma: sqlite
+    table: str, columns: list[str], connection: Any, cursor: Any
+) -> str | None:
     """Return the name of the only unique constraint on ``columns``, if it has one."""
     return _only(
         None if name.startswith("__unnamed_constraint_") else name
@@ -130,7 +136,7 @@ def _sqlite_unique(table: str, columns: list[str], connection: Any, cursor: Any)
     )
 
 
-def _sqlite_check(detail: str, connection: Any, cursor: Any) -> Violation:
+def _sqlite_check(detail: str, connection: Any, cursor: Any) -> Violation:  # pragma: sqlite
     """Find the CHECK of a name or, if it has none, of a condition: SQLite says no table."""
     found: list[tuple[str, str | None, frozenset[str] | None]] = []
     cursor.execute(
@@ -204,7 +210,7 @@ def _table(model: type[models.Model]) -> str:
     return split_identifier(model._meta.db_table)[1]
 
 
-def _only(values: Iterable[T]) -> T | None:
+def _only(values: Iterable[T]) -> T | None:  # pragma: sqlite
     """Return the value if there is but one, else None."""
     distinct = set(values)
     return distinct.pop() if len(distinct) == 1 else None

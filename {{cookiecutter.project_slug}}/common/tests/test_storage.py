@@ -10,9 +10,9 @@ from django.core.files.storage import Storage
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.templatetags.static import static
-from whitenoise.middleware import WhiteNoiseMiddleware
 
 from common import storage as storage_module
+from common.whitenoise import WhiteNoiseMiddleware
 
 LOCAL = "common.storage.RootManifestStaticFilesStorage"
 WHITENOISE = "common.storage.RootManifestWhiteNoiseStorage"
@@ -61,7 +61,7 @@ def site(request, settings, tmp_path):
 
 @pytest.fixture
 def whitenoise(settings, tmp_path):
-    settings.MIDDLEWARE = ["whitenoise.middleware.WhiteNoiseMiddleware"]
+    settings.MIDDLEWARE = ["common.whitenoise.WhiteNoiseMiddleware"]
     return Site(settings, tmp_path, WHITENOISE)
 
 

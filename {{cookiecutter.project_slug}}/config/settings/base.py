@@ -12,7 +12,6 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 class Env(environ.Env):  # type: ignore[misc] # django-environ has no types
     """Reads variables. One that is empty counts as not set; one that makes no sense is refused."""
 
-    DB_SCHEMES = {**environ.Env.DB_SCHEMES, "private-postgresql": "common.postgresql"}
     FALSE_STRINGS = ("false", "off", "n", "no", "0")
 
     def get_value(
@@ -66,7 +65,7 @@ MIDDLEWARE = [
     "common.health.HealthzMiddleware",
     "django.middleware.security.SecurityMiddleware",
     # jinja: if cookiecutter.static_files == "whitenoise"
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "common.whitenoise.WhiteNoiseMiddleware",
     # jinja: endif
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -98,13 +97,11 @@ TEMPLATES = [
     },
 ]
 
-DEFAULT_DATABASE_URL = "{{ cookiecutter.__database_url }}"
-
 
 def database() -> dict[str, Any]:
-    """Return the database of ``DATABASE_URL``; without one, a database in the project root."""
+    """Return the database of ``DATABASE_URL``; without one, SQLite in the project root."""
     try:
-        config: dict[str, Any] = env.db_url("DATABASE_URL", default=DEFAULT_DATABASE_URL)
+        config: dict[str, Any] = env.db_url("DATABASE_URL", default="sqlite:///db.sqlite3")
         engine = config["ENGINE"]
     except (KeyError, ValueError):
         # Without the value, and from None: it may hold a password.

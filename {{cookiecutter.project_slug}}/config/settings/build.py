@@ -21,7 +21,10 @@ from config.settings.production import *
 
 # jinja: if cookiecutter.static_files == "s3"
 # Not into the bucket: whoever deploys the release uploads its assets.
-STORAGES["staticfiles"] = {"BACKEND": "common.storage.RootManifestStaticFilesStorage"}
+STORAGES = {
+    **STORAGES,
+    "staticfiles": {"BACKEND": "common.storage.RootManifestStaticFilesStorage"},
+}
 
 # jinja: endif
 STATIC_ROOT = BASE_DIR / "staticfiles"

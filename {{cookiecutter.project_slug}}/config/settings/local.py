@@ -9,8 +9,14 @@ INSTALLED_APPS = ["whitenoise.runserver_nostatic", *INSTALLED_APPS]
 
 # jinja: endif
 # jinja: if cookiecutter.database == "postgresql"
-if DATABASES["default"]["ENGINE"] == "common.postgresql":
-    DATABASES["default"]["HOST"] = str(BASE_DIR / ".postgresql")  # Where its data are kept.
+if not env.str("DATABASE_URL", default=""):
+    DATABASES = {
+        "default": {
+            "ENGINE": "common.postgresql",  # a private server
+            "NAME": "postgres",
+            "HOST": str(BASE_DIR / ".postgresql"),  # its data
+        }
+    }
 
 # jinja: endif
 DEBUG = True

@@ -41,7 +41,8 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
 # Subdomains (W005) and preloading (W021) bind hosts that are not this service's: the team decides.
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# The sources of assets (W004) are not in the image.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "staticfiles.W004"]
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 
@@ -69,18 +70,16 @@ STORAGES = {
 # jinja: if cookiecutter.database == "postgresql"
 env.str("DATABASE_URL")  # Required: the private server is for development and tests.
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    DATABASES["default"] |= {
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "connect_timeout": 5,  # seconds, as is the pool's
-            "pool": {
-                "min_size": 1,
-                "max_size": env.get_value("DATABASE_POOL_SIZE", cast=pool_size, default=4),
-                "timeout": 5,
-            },
-            **DATABASES["default"].get("OPTIONS", {}),
+    options = {
+        "connect_timeout": 5,  # seconds, as is the pool's
+        "pool": {
+            "min_size": 1,
+            "max_size": env.get_value("DATABASE_POOL_SIZE", cast=pool_size, default=4),
+            "timeout": 5,
         },
+        **DATABASES["default"].get("OPTIONS", {}),
     }
+    DATABASES["default"] |= {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 # jinja: endif
 
 LOGGING = {

@@ -8,6 +8,12 @@ SECRET_KEY = "insecure-key-for-tests-only"
 ALLOWED_HOSTS = ["testserver", "localhost"]
 
 INSTALLED_APPS = [*INSTALLED_APPS, "common.apps.CommonTestsConfig"]
+# jinja: if cookiecutter.database == "postgresql"
+if not env.str("DATABASE_URL", default=""):
+    # A private server, whose data are gone with it.
+    DATABASES = {"default": {"ENGINE": "common.postgresql", "NAME": "postgres"}}
+
+# jinja: endif
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # A view test never fails for want of a manifest, nor of STATIC_ROOT.

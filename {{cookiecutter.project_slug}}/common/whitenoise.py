@@ -1,0 +1,41 @@
+"""WhiteNoise for releases that share STATIC_ROOT: ``MIDDLEWARE = ["common.whitenoise.WhiteNoiseMiddleware", …]``.
+
+While servers are replaced in batches, a page may come from a new one and its stylesheet be asked of an
+old one, which was started before that stylesheet was collected. WhiteNoise knows the files that there
+were when it started; this one also looks for hashed names that it does not know.
+"""
+
+import os
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from whitenoise import middleware  # type: ignore[import-untyped]
+
+from common.storage import HASHED_NAME
+
+
+class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[misc] # has no types
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.static_root and not self.autorefresh:  # Or it looks for every file already.
+            self.directories.append((os.path.join(self.static_root, ""), self.static_prefix))
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        url = request.path_info
+        if (
+            url not in self.files
+            and not self.autorefresh
+            and self.is_hashed(url)
+            and (found := self.find_file(url))
+        ):
+            self.files[url] = found
+        response: HttpResponseBase = super().__call__(request)
+        return response
+
+    def is_hashed(self, url: str) -> bool:
+        return url.startswith(self.static_prefix) and bool(HASHED_NAME.search(url))
+
+    def immutable_file_test(self, path: str, url: str) -> bool:
+        """Say of any release's hashed name that it may be kept, not just of those in our manifest."""
+        return super().immutable_file_test(path, url) or self.is_hashed(url)
