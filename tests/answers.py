@@ -27,15 +27,18 @@ def every() -> list[dict[str, object]]:
     ]
 
 
+def with_text(sets: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Give all sets but the first, the defaults, free text that has broken templates."""
+    texts = itertools.cycle(NASTY)
+    return [sets[0], *({**next(texts), **answers} for answers in sets[1:])]
+
+
 def pairwise() -> list[dict[str, object]]:
     """Return the defaults, and combinations that bring any two answers together at least once."""
     rows = AllPairs([*CHOICES.values()])
     sets = [dict(zip(CHOICES, row, strict=True)) for row in rows]
     defaults = every()[0]
     return [defaults, *(answers for answers in sets if answers != defaults)]
-
-
-SETS = {"pairwise": pairwise, "all": every}
 
 
 # Free text that has broken templates, each with a slug that would shadow a module if packages were named after it.
@@ -79,14 +82,18 @@ NASTY = [
 ]
 
 
+# What ``--answers`` may say.
+SETS = {"pairwise": lambda: with_text(pairwise()), "all": lambda: with_text(every())}
+
+
 def name_of(answers: dict[str, object]) -> str:
     """Return a short, readable id for a test."""
-    if "project_slug" in answers:
-        return f"nasty-{answers['project_slug']}"[:24]
-    return "-".join(
+    chosen = [
         f"{name}={value}" if isinstance(value, bool) else str(value)
         for name, value in answers.items()
-    )
+        if name in CHOICES
+    ]
+    return "-".join(chosen) or f"nasty-{answers['project_slug']}"[:24]
 
 
 def command_of(answers: dict[str, object]) -> str:

@@ -97,26 +97,43 @@ def environment_for(environment, shared):
                 (folder / "pyproject.toml").write_bytes((project / "pyproject.toml").read_bytes())
                 Project(folder, env).run("uv", "sync", "--quiet")
                 (folder / "full").touch()
-        return env
+        # All packages are in uv's cache now: nothing is asked of an index again.
+        return {**env, "UV_OFFLINE": "1"}
 
     return variables
 
 
+@pytest.fixture(scope="session")
+def bake_into(environment, environment_for):
+    """A function that bakes a template into a new folder, and gives the ``Project``."""
+
+    def bake_into(folder, template, answers):
+        folder.mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in os.environ.keys() - environment.keys():
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            path = cookiecutter(
+                str(template), no_input=True, extra_context=answers, output_dir=str(folder)
+            )
+            return Project(folder / path, environment_for(folder / path))
+
+    return bake_into
+
+
 @pytest.fixture
-def bake(tmp_path, environment, environment_for, monkeypatch):
+def bake(tmp_path, bake_into):
     """A function that bakes the template with its keyword arguments for answers, and gives the ``Project``."""
-    for name in os.environ.keys() - environment.keys():
-        monkeypatch.delenv(name)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     folders = (tmp_path / f"bake{number}" for number in itertools.count())
 
     def bake(template=TEMPLATE, **answers):
-        folder = next(folders)
-        folder.mkdir()
-        path = cookiecutter(
-            str(template), no_input=True, extra_context=answers, output_dir=str(folder)
-        )
-        return Project(folder / path, environment_for(folder / path))
+        return bake_into(next(folders), template, answers)
 
     return bake
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory, bake_into):
+    """A bake of the defaults, for tests that change none of its files."""
+    return bake_into(tmp_path_factory.mktemp("service") / "bake", TEMPLATE, {})

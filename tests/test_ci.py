@@ -103,7 +103,7 @@ def test_github_runs_here_line_by_line_and_each_job_refuses_what_it_is_for(bake,
 def test_gitlab_runs_here_line_by_line(bake, environment, tmp_path):
     Project(tmp_path, environment).run("uv", "venv", "--quiet", "--seed", "--no-project", "image")
     image = {**environment, "PATH": f"{tmp_path}/image/bin:{environment['PATH']}"}
-    answers = {"ci_provider": "gitlab", "database": "postgresql", "static_files": "s3"}
+    answers = {"ci_provider": "gitlab", "database": "postgresql"}
     project = Project(bake(**answers).path, image)
     commit(project)
     pipeline = yaml.safe_load((project.path / GITLAB).read_text())

@@ -1,5 +1,6 @@
 """What a bake promises, run for combinations of answers: see ``--answers``."""
 
+import html
 import itertools
 import json
 import re
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.answers import CHOICES, command_of, every, pairwise
+from tests.answers import CHOICES, QUESTIONS, command_of, every, pairwise
 from tests.combinations import PROPERTY
 from tests.project import TEMPLATE, assert_no_jinja_is_left, copy_template, page_without_assets
 
@@ -28,7 +29,10 @@ def test_a_combination_keeps_its_promises(bake, combination, production, record_
     project.manage("check")
     project.manage("makemigrations", "--check")
     project.uv("pytest", "--cov", "--cov-report=term-missing")
-    assert HASHED_STYLESHEET.search(page_without_assets(project, production(combination)))
+    body = page_without_assets(project, production(combination))
+    assert HASHED_STYLESHEET.search(body)
+    for question in ("project_name", "description"):
+        assert html.escape(combination.get(question, QUESTIONS[question])) in body
 
     status = project.run("git", "status", "--porcelain", "--untracked-files=all")
     assert all(line.startswith("A  ") for line in status.splitlines()), status

@@ -53,7 +53,7 @@ def test_both_databases_together_reach_every_line(project):
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 def test_the_suite_leaves_no_server_behind(project, temporary, workers):
     command = ["--with", "pytest-xdist", "pytest", *workers, "apps"]
-    assert " passed" in project.uv(*command, TMPDIR=str(temporary))
+    assert " passed" in project.uv(*command, TMPDIR=str(temporary), UV_OFFLINE="0")
     assert_nothing_is_left(temporary)
 
 
@@ -68,7 +68,7 @@ def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, work
     process = subprocess.Popen(
         command,
         cwd=project.path,
-        env={**project.env, "TMPDIR": str(temporary)},
+        env={**project.env, "TMPDIR": str(temporary), "UV_OFFLINE": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

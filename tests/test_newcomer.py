@@ -83,7 +83,7 @@ def test_the_first_command_of_the_readme_bakes_on_a_machine_without_uv(without_u
     assert "our-shop" not in checkout.run("git", "status", "--short")
 
 
-@pytest.mark.parametrize("answers", [[], ["database=postgresql", "static_files=s3"]])
+@pytest.mark.parametrize("answers", [[], ["database=postgresql"]])
 def test_the_next_steps_work_as_printed(alone, tmp_path, answers):
     folder = tmp_path / "with blanks"
     folder.mkdir()

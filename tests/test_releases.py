@@ -3,7 +3,10 @@
 import json
 import re
 import shutil
+import threading
 import urllib.error
+import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
@@ -46,13 +49,47 @@ def stylesheet_of(server):
     return (server + base if base.startswith("/") else base), name
 
 
+def compressed(url):
+    """Return what a browser that takes gzip gets from ``url``, as it comes."""
+    headers = {"X-Forwarded-Proto": "https", "Accept-Encoding": "gzip"}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as got:
+        return got.read()
+
+
+@contextmanager
+def visiting(*urls):
+    """Ask for ``urls`` all the while; give the list of whether each answer was the same as before the block."""
+    expected = {url: compressed(url) for url in urls}
+    same, ended = [], threading.Event()
+
+    def visit():
+        while not ended.is_set():
+            for url in urls:
+                try:
+                    same.append(compressed(url) == expected[url])
+                except OSError:
+                    same.append(False)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        yield same
+    finally:
+        ended.set()
+        visitor.join()
+
+
 @pytest.mark.parametrize("releases", ["whitenoise", "s3"], indirect=True)
 def test_two_releases_at_once_keep_to_their_own_assets(releases, request):
     a, b = releases
     manifest_a = collect(a)
     with a.serving(*SERVE) as server_a:
         base_a, name_a = stylesheet_of(server_a)
-        manifest_b = collect(b)
+        admin = json.loads(manifest_a)["paths"]["admin/css/base.css"]  # which both releases have
+        with visiting(f"{base_a}css/{name_a}", base_a + admin) as same:
+            manifest_b = collect(b)
+        assert len(same) > 10
+        assert all(same)
         with b.serving(*SERVE) as server_b:
             base_b, name_b = stylesheet_of(server_b)
             assert stylesheet_of(server_a) == (base_a, name_a)

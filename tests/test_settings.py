@@ -23,11 +23,11 @@ def value_of(project, expression, *options, **env):
 
 @pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS"])
 @pytest.mark.parametrize("value", [None, "", " "])
-def test_production_names_what_it_misses(bake, variable, value):
+def test_production_names_what_it_misses(service, variable, value):
     settings = {name: value for name, value in PRODUCTION.items() if name != variable}
     if value is not None:
         settings[variable] = value
-    output = bake().manage("check", status=1, **settings)
+    output = service.manage("check", status=1, **settings)
     assert f"ImproperlyConfigured: Set the {variable} environment variable" in output
 
 
@@ -52,8 +52,8 @@ def test_production_names_what_it_misses(bake, variable, value):
         ),
     ],
 )
-def test_a_variable_that_makes_no_sense_is_refused_by_name(bake, variable, value, message):
-    output = bake().manage("check", status=1, **{**PRODUCTION, variable: value})
+def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, value, message):
+    output = service.manage("check", status=1, **{**PRODUCTION, variable: value})
     assert message in output.strip().splitlines()[-1]
     assert "secret" not in output
 
@@ -74,9 +74,10 @@ def test_a_variable_that_makes_no_sense_is_refused_by_name(bake, variable, value
         ("DATABASE_URL", "postgres://me:p%40ss@db:5433/name", "[db.settings_dict[k] for k in ('USER', 'PASSWORD', 'HOST', 'PORT', 'NAME')]", ["me", "p@ss", "db", 5433, "name"]),
     ],
 )  # fmt: skip
-def test_a_variable_arrives(bake, variable, value, expression, expected):
+def test_a_variable_arrives(service, variable, value, expression, expected):
     options = ["--with", "psycopg[binary]~=3.3"] if value.startswith("postgres") else []
-    assert value_of(bake(), expression, *options, **{**PRODUCTION, variable: value}) == expected
+    env = {**PRODUCTION, variable: value, "UV_OFFLINE": "0"}
+    assert value_of(service, expression, *options, **env) == expected
 
 
 # Read by others than the settings.
@@ -233,8 +234,10 @@ def test_deploy_checks_want_the_manifest_first(bake):
 def test_an_empty_variable_of_the_bucket_counts_as_not_set(bake, bucket):
     project = bake(static_files="s3")
     env = {**PRODUCTION, **bucket, "AWS_S3_CUSTOM_DOMAIN": "", "AWS_DEFAULT_REGION": ""}
-    project.manage("collectstatic", "--no-input", **env)
-    url = "__import__('django.templatetags.static').templatetags.static.static('css/site.css')"
+    project.manage("collectstatic", "--no-input", DJANGO_SETTINGS_MODULE="config.settings.build")
+    storage = "__import__('django.core.files.storage').core.files.storage.storages['staticfiles']"
+    assert value_of(project, f"{storage}.exists('no.css')", **env) is False  # asks the bucket
+    url = f"{storage}.url('css/site.css')"
     assert value_of(project, url, **env).startswith(
         f"{bucket['AWS_S3_ENDPOINT_URL']}/{bucket['AWS_STORAGE_BUCKET_NAME']}/static/css/site."
     )

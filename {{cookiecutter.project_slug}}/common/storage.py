@@ -8,7 +8,7 @@ After "A hidden gem in Django 1.7: ManifestStaticFilesStorage".
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
+from whitenoise.compress import Compressor  # type: ignore[import-untyped]
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 HASHED_NAME = re.compile(r"\.[0-9a-f]{12}(\.[^./]+)?$")  # As Django makes them.
@@ -129,20 +130,79 @@ class RootManifestMixin(ManifestFilesMixin):
             super().save_manifest()
             self.manifest_error = ""
 
+    def delete(self, name: str) -> None:
+        """Keep a hashed file while it is collected anew: another release may be serving it."""
+        storage: Any = super()
+        if not (self._collecting and HASHED_NAME.search(name)):
+            storage.delete(name)
 
-class RootManifestStaticFilesStorage(RootManifestMixin, ManifestStaticFilesStorage):  # type: ignore[misc]
+
+class _LocalMixin(RootManifestMixin):
+    path: Callable[[str], str]
+
+    def _save(self, name: str, content: "File[bytes]") -> Any:
+        storage: Any = super()
+        if not self._collecting:
+            return storage._save(name, content)
+        temporary = f"{name}.{get_random_string(12)}"
+        try:
+            storage._save(temporary, content)
+            os.replace(self.path(temporary), self.path(name))
+        finally:
+            Path(self.path(temporary)).unlink(missing_ok=True)
+        return name
+
+
+class RootManifestStaticFilesStorage(_LocalMixin, ManifestStaticFilesStorage):  # type: ignore[misc]
     """Local files, for a web server to serve."""
 
 
-class RootManifestWhiteNoiseStorage(RootManifestMixin, CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+class _Compressor(Compressor):  # type: ignore[misc]
+    def write_data(self, path: str, data: bytes, suffix: str, stat_result: os.stat_result) -> str:
+        temporary = f".{get_random_string(12)}{suffix}"
+        try:
+            super().write_data(path, data, temporary, stat_result)
+            os.replace(path + temporary, path + suffix)
+        finally:
+            Path(path + temporary).unlink(missing_ok=True)
+        return path + suffix
+
+
+class RootManifestWhiteNoiseStorage(_LocalMixin, CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Local files and their compressed versions, served by WhiteNoise."""
+
+    def create_compressor(self, **kwargs: Any) -> Compressor:
+        return _Compressor(**kwargs)
 
 
 class _S3Mixin(RootManifestMixin):
     """Files in an S3 bucket, under unsigned URLs; browsers may keep a hashed name for ever."""
 
+    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        self._there: set[str] = set()
+        return super().post_process(*args, **kwargs)
+
+    def exists(self, name: str) -> Any:
+        storage: Any = super()
+        if not self._collecting:
+            return storage.exists(name)
+        if name not in self._there and storage.exists(name):
+            self._there.add(name)
+        return name in self._there
+
+    def _save(self, name: str, content: "File[bytes]") -> Any:
+        """Upload a hashed file once only: its name says what is in it."""
+        storage: Any = super()
+        if not self._collecting:
+            return storage._save(name, content)
+        if not self.exists(name):
+            storage._save(name, content)
+            self._there.add(name)
+        return name
+
     def get_object_parameters(self, name: str) -> dict[str, Any]:
-        parameters: dict[str, Any] = super().get_object_parameters(name)  # type: ignore[misc]
+        storage: Any = super()
+        parameters: dict[str, Any] = storage.get_object_parameters(name)
         if HASHED_NAME.search(name):
             parameters.setdefault("CacheControl", "max-age=31536000, public, immutable")
         return parameters

@@ -106,6 +106,18 @@ def test_second_release_leaves_the_assets_of_the_first(site):
         urllib.request.urlopen(url).close()
 
 
+def test_hashed_file_is_uploaded_once_and_never_deleted(site):
+    site.restart()
+    bucket = storages["staticfiles"].bucket
+    bucket.Versioning().enable()
+    (site.source / "print.css").write_text("@import url('app.css');")
+    site.collect()
+    (site.source / "app.css").touch()
+    site.collect()
+    versions = [(v.key, v.is_latest) for v in bucket.object_versions.all() if HASHED in v.key]
+    assert versions == [(f"static/{HASHED}", True)]
+
+
 def test_clear_does_not_remove_the_manifest(site):
     site.collect()
     before = site.manifest.read_bytes()

@@ -71,6 +71,40 @@ def test_urls_are_hashed_after_static_root_is_deleted(site):
     assert site.url() == HASHED
 
 
+def test_hashed_file_is_never_missing_while_it_is_collected_again(site, monkeypatch):
+    site.collect()
+    hashed = [*site.static_root.glob("app.1e7c9116d2d2.css*")]  # and compressed, with WhiteNoise
+    before = {str(path): path.read_bytes() for path in hashed}
+    replaced = []
+
+    def replace(source, target):
+        assert {str(path): path.read_bytes() for path in hashed} == before
+        replaced.append(str(target))
+        return rename(source, target)
+
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", replace)
+    os.utime(site.source / "app.css", (2e9, 2e9))  # newer, and the same
+    site.collect()
+    assert before.keys() <= {*replaced}
+    assert {str(path): path.read_bytes() for path in hashed} == before
+    assert [*site.static_root.glob("app.1e7c9116d2d2.css*")] == hashed
+
+
+def test_failed_write_leaves_the_hashed_file_and_nothing_else(site, monkeypatch):
+    site.collect()
+    before = {path.name: path.read_bytes() for path in site.static_root.iterdir()}
+
+    def fail(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    os.utime(site.source / "app.css", (2e9, 2e9))
+    with pytest.raises(OSError, match="disk full"):
+        site.collect()
+    assert {path.name: path.read_bytes() for path in site.static_root.iterdir()} == before
+
+
 def test_manifest_is_in_base_dir_and_not_in_static_root(site):
     site.collect()
     assert site.manifest.is_file()
@@ -221,6 +255,7 @@ def test_s3_keeps_the_manifest_out_of_the_bucket(whitenoise, monkeypatch):
     monkeypatch.setitem(vars(storage_module), "RootManifestS3Storage", None)  # undone afterwards
     del storage_module.RootManifestS3Storage
     whitenoise.use("common.storage.RootManifestS3Storage")
+    whitenoise.collect()
     whitenoise.collect()
     assert Bucket.files == {
         "app.css": {},
