@@ -23,8 +23,22 @@ def pytest_addoption(parser):
         "--answers",
         choices=[*SETS],
         default="pairwise",
-        help="which combinations of answers to bake: the defaults and a pairwise set, or all",
+        help="which combinations of answers to bake: the defaults and a pairwise set, or all;"
+        " with all, the long tests run too",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: tests wait for servers now and then."""
+    return os.cpu_count() + 1
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--answers") != "all":
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 def pytest_generate_tests(metafunc):

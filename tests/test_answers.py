@@ -174,7 +174,7 @@ baking = settings(
 @pytest.mark.parametrize("part", range(4))
 def test_random_answers_are_refused_or_arrive_unchanged(bake, tmp_path, part):
     @seed(part)
-    @settings(baking, max_examples=15)
+    @settings(baking, max_examples=10)
     @given(name=accepted_text, description=accepted_text)
     def accepted_derived(name, description):
         assert_arrived(bake(project_name=name, description=description), name, description)

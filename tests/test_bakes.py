@@ -1,32 +1,8 @@
-"""What bakes promise beside what is run for combinations of answers: text, size, conventions, the example's end."""
+"""What bakes promise beside what is run for combinations of answers: size, conventions, the example's end."""
 
-import html
 import shutil
 
 import pytest
-
-from tests.answers import NASTY, name_of
-from tests.project import assert_no_jinja_is_left
-
-PAGE = """
-from django.test import Client
-response = Client().get("/", headers={"host": "localhost"})
-assert response.status_code == 200
-print(response.content.decode())
-"""
-
-
-@pytest.mark.parametrize("answers", NASTY, ids=name_of)
-def test_nasty_text_makes_a_service_like_any_other(bake, answers):
-    project = bake(**answers)
-    assert_no_jinja_is_left(project)
-    project.run("uv", "sync", "--quiet")
-    project.track()
-    project.uv("pre-commit", "run", "--all-files")
-    project.manage("migrate")
-    body = project.manage("shell", "--no-imports", "-c", PAGE, PYTHONIOENCODING="utf-8")
-    for question in ("project_name", "description"):
-        assert html.escape(answers[question]) in body
 
 
 def test_the_default_bake_is_small(bake):

@@ -83,6 +83,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.long
 def test_github_runs_here_line_by_line_and_each_job_refuses_what_it_is_for(bake, environment):
     project = Project(bake().path, environment)
     commit(project)
@@ -100,6 +101,7 @@ def test_github_runs_here_line_by_line_and_each_job_refuses_what_it_is_for(bake,
     assert job.artifacts == ["staticfiles/", "staticfiles.json"]
 
 
+@pytest.mark.long
 def test_gitlab_runs_here_line_by_line(bake, environment, tmp_path):
     Project(tmp_path, environment).run("uv", "venv", "--quiet", "--seed", "--no-project", "image")
     image = {**environment, "PATH": f"{tmp_path}/image/bin:{environment['PATH']}"}

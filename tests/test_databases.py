@@ -37,17 +37,11 @@ def assert_nothing_is_left(temporary):
     assert str(temporary) not in listed.stdout
 
 
-def test_both_databases_together_reach_every_line(project):
-    pyproject = project.path / "pyproject.toml"
-    marked = "# pragma: sqlite"
-    assert marked in pyproject.read_text()
-    pyproject.write_text(pyproject.read_text().replace(marked, "# pragma: nothing"))
-
-    suite = ["pytest", "--cov", "--cov-report=", "--cov-fail-under=0"]
-    project.uv(*suite, COVERAGE_FILE=".coverage.postgresql")
-    project.uv(*suite, COVERAGE_FILE=".coverage.sqlite", DATABASE_URL="sqlite://:memory:")
-    project.uv("coverage", "combine")
-    project.uv("coverage", "report")
+def test_a_service_on_sqlite_moves_to_postgresql_by_its_environment(bake, postgresql):
+    project = bake()
+    added = re.search(r"`uv add \"(.*?)\"`", (project.path / "README.md").read_text())[1]
+    output = project.uv("--with", added, "pytest", DATABASE_URL=postgresql, UV_OFFLINE="0")
+    assert " passed" in output
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])

@@ -204,7 +204,11 @@ def serve(image, service, servers):
     image.run(*image.healthcheck, PORT=port, status=1)
 
 
-@pytest.mark.parametrize("answers", [VARIANTS[0], VARIANTS[-1]], ids=lambda a: a["database"])
+@pytest.mark.parametrize(
+    "answers",
+    [VARIANTS[0], pytest.param(VARIANTS[-1], marks=pytest.mark.long)],
+    ids=lambda answers: answers["database"],
+)
 def test_the_image_holds_what_it_needs_and_runs(project, manifest, servers, tmp_path, answers):
     leave_things_behind(project)
     image = Image(project, tmp_path)

@@ -83,7 +83,9 @@ def test_the_first_command_of_the_readme_bakes_on_a_machine_without_uv(without_u
     assert "our-shop" not in checkout.run("git", "status", "--short")
 
 
-@pytest.mark.parametrize("answers", [[], ["database=postgresql"]])
+@pytest.mark.parametrize(
+    "answers", [[], pytest.param(["database=postgresql"], marks=pytest.mark.long)]
+)
 def test_the_next_steps_work_as_printed(alone, tmp_path, answers):
     folder = tmp_path / "with blanks"
     folder.mkdir()
@@ -111,6 +113,7 @@ def test_the_next_steps_work_as_printed(alone, tmp_path, answers):
     assert project.run("git", "status", "--short") == ""
 
 
+@pytest.mark.long
 def test_plain_pip_is_enough(bake, without_uv, tmp_path):
     project = Project(bake().path, without_uv)
     shutil.rmtree(tmp_path / "venv")
