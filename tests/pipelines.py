@@ -91,7 +91,7 @@ def gitlab_jobs(folder: Path) -> list[Job]:
     """Return the jobs of the pipeline in ``folder``, stage by stage."""
     pipeline = yaml.safe_load((folder / GITLAB).read_text())
     stages, default, variables = (pipeline.pop(key) for key in ("stages", "default", "variables"))
-    assert_known(default, "image interruptible timeout cache before_script")
+    assert_known(default, "image interruptible cache before_script")
     jobs = []
     for name, job in sorted(pipeline.items(), key=lambda item: stages.index(item[1]["stage"])):
         assert_known(job, "stage variables script coverage artifacts")

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 import urllib.error
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,8 @@ def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, work
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # Or it stays ignored, as in a job that a shell runs in the background.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     for _ in range(600):
         if (project.path / "started").exists() or process.poll() is not None:

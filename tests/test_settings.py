@@ -81,8 +81,13 @@ def test_a_variable_arrives(service, variable, value, expression, expected):
 
 
 # Read by others than the settings.
-ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "WEB_CONCURRENCY"}
-BOTO3 = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"}
+ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "PORT", "WEB_CONCURRENCY"}
+BOTO3 = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_DEFAULT_REGION",
+}
 
 
 @pytest.mark.parametrize(
@@ -240,6 +245,14 @@ def test_an_empty_variable_of_the_bucket_counts_as_not_set(bake, bucket):
     url = f"{storage}.url('css/site.css')"
     assert value_of(project, url, **env).startswith(
         f"{bucket['AWS_S3_ENDPOINT_URL']}/{bucket['AWS_STORAGE_BUCKET_NAME']}/static/css/site."
+    )
+    of_amazon = {
+        **PRODUCTION,
+        "AWS_STORAGE_BUCKET_NAME": "assets",
+        "AWS_DEFAULT_REGION": "eu-south-1",
+    }
+    assert value_of(project, url, **of_amazon).startswith(
+        "https://assets.s3.eu-south-1.amazonaws.com/static/css/site."
     )
     url_of_the_cdn = value_of(project, url, **{**env, "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"})
     assert url_of_the_cdn.startswith("https://cdn.example.com/static/css/site.")

@@ -1,4 +1,5 @@
 import os
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -9,5 +10,5 @@ from django.db import connection
 def pytest_xdist_setupnodes():
     """Start the private server before the workers of pytest-xdist, which share it."""
     if settings.DATABASES["default"]["ENGINE"] == "common.postgresql":
-        host = connection.get_connection_params()["host"]
+        host = quote(connection.get_connection_params()["host"])
         os.environ["DATABASE_URL"] = f"postgres://postgres@/postgres?host={host}"

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin, ManifestStaticFilesStorage
@@ -22,7 +22,8 @@ from django.utils.module_loading import import_string
 from whitenoise.compress import Compressor  # type: ignore[import-untyped]
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
-HASHED_NAME = re.compile(r"\.[0-9a-f]{12}(\.[^./]+)?$")  # As Django makes them.
+# As Django makes them; twelve digits are rather a date and a time.
+HASHED_NAME = re.compile(r"\.(?!\d{12})[0-9a-f]{12}(\.[^./]+)?$")
 
 
 class ManifestFolder(FileSystemStorage):
@@ -133,7 +134,7 @@ class RootManifestMixin(ManifestFilesMixin):
     def delete(self, name: str) -> None:
         """Keep a hashed file while it is collected anew: another release may be serving it."""
         storage: Any = super()
-        if not (self._collecting and HASHED_NAME.search(name)):
+        if not self._collecting:
             storage.delete(name)
 
 
@@ -208,11 +209,24 @@ class _S3Mixin(RootManifestMixin):
         return parameters
 
 
+class _UnsignedUrls:
+    """Comes after Django's mixins: they add the hash, this makes the URL."""
+
+    def url(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Unlike django-storages, look for no credentials, of which a site that serves needs none."""
+        storage: Any = self
+        if storage.custom_domain:
+            return cast(Any, super()).url(name, *args, **kwargs)
+        client = storage.unsigned_connection.meta.client
+        where = {"Bucket": storage.bucket_name, "Key": storage._normalize_name(name)}
+        return client.generate_presigned_url("get_object", Params=where)
+
+
 def __getattr__(name: str) -> Any:
     """Make ``RootManifestS3Storage`` when it is asked for: it alone needs django-storages."""
     if name != "RootManifestS3Storage":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    bases = (_S3Mixin, import_string("storages.backends.s3.S3StaticStorage"))
+    bases = (_S3Mixin, _UnsignedUrls, import_string("storages.backends.s3.S3StaticStorage"))
     namespace = {"__module__": __name__, "__doc__": _S3Mixin.__doc__}
     globals()[name] = type(name, bases, namespace)
     return globals()[name]

@@ -19,7 +19,17 @@ class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[mis
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.static_root and not self.autorefresh:  # Or it looks for every file already.
-            self.directories.append((os.path.join(self.static_root, ""), self.static_prefix))
+            root = os.path.join(os.path.abspath(self.static_root), "")
+            self.directories.append((root, self.static_prefix))
+
+    def update_files_dictionary(self, root: str, prefix: str) -> None:
+        """Look again when a file goes away meanwhile: another release may be collecting."""
+        for _ in range(10):
+            try:
+                return super().update_files_dictionary(root, prefix)  # type: ignore[no-any-return]
+            except FileNotFoundError as exc:
+                error = exc
+        raise error
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         url = request.path_info

@@ -10,10 +10,13 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.postgresql import base
+
+_one_at_a_time = Lock()
 
 
 @cache
@@ -40,4 +43,6 @@ def sockets(folder: str) -> str:
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
-        return {**params, "host": sockets(self.settings_dict["HOST"]), "user": "postgres"}
+        with _one_at_a_time:
+            host = sockets(self.settings_dict["HOST"])
+        return {**params, "host": host, "user": "postgres"}

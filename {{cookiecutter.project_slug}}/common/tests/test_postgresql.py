@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from common.postgresql.base import sockets
+from common.postgresql.server import forget_a_dead_server
 
 PROJECT = Path(__file__).parents[2]
 # A process that uses the server of a folder, or its own: it prints one answer, and ends with its input.
@@ -39,6 +40,15 @@ class User(subprocess.Popen):
             start_new_session=True,
         )
         self.answer = self.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("left", ["{own}\n" + "\n" * 7, "{own}\ncut", "", "nonsense"])
+def test_what_a_crash_leaves_is_not_taken_for_a_server(tmp_path, left):
+    file = tmp_path / "postmaster.pid"
+    file.write_text(left.format(own=os.getpid()))
+    forget_a_dead_server(tmp_path)
+    assert not file.exists()
+    forget_a_dead_server(tmp_path)
 
 
 @pytest.fixture

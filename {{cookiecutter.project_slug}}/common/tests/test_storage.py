@@ -1,7 +1,7 @@
 import os
 import shutil
 import sys
-import types
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from django.core.checks import run_checks
@@ -229,7 +229,19 @@ class Bucket(Storage):
     """Stands in for S3StaticStorage where django-storages is not installed. Nothing can be read."""
 
     location = "assets"
+    bucket_name = "ours"
+    custom_domain = "cdn.example.com"
     files = {}
+
+    @property
+    def unsigned_connection(self):
+        return SimpleNamespace(meta=SimpleNamespace(client=self))
+
+    def generate_presigned_url(self, method, Params):  # noqa: N803
+        return f"https://{Params['Bucket']}.example.com/{Params['Key']}"
+
+    def _normalize_name(self, name):
+        return f"{self.location}/{name}"
 
     def exists(self, name):
         return name in self.files
@@ -245,11 +257,11 @@ class Bucket(Storage):
         return {}
 
     def url(self, name):
-        return f"https://cdn.example.com/{self.location}/{name}"
+        return f"https://{self.custom_domain}/{self.location}/{name}"
 
 
 def test_s3_keeps_the_manifest_out_of_the_bucket(whitenoise, monkeypatch):
-    backend = types.ModuleType("storages.backends.s3")
+    backend = ModuleType("storages.backends.s3")
     backend.S3StaticStorage = Bucket
     monkeypatch.setitem(sys.modules, backend.__name__, backend)
     monkeypatch.setitem(vars(storage_module), "RootManifestS3Storage", None)  # undone afterwards
@@ -262,6 +274,8 @@ def test_s3_keeps_the_manifest_out_of_the_bucket(whitenoise, monkeypatch):
         os.path.basename(HASHED): {"CacheControl": "max-age=31536000, public, immutable"},
     }
     assert whitenoise.url() == f"https://cdn.example.com/assets/{os.path.basename(HASHED)}"
+    monkeypatch.setattr(Bucket, "custom_domain", None)
+    assert whitenoise.url() == f"https://ours.example.com/assets/{os.path.basename(HASHED)}"
     assert storage_module.RootManifestS3Storage is storage_module.RootManifestS3Storage
 
 

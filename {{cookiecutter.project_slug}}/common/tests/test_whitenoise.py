@@ -1,5 +1,7 @@
 import pytest
 from django.http import HttpResponse
+from whitenoise import base
+from whitenoise.base import scantree
 
 from common.tests.test_storage import HASHED, WHITENOISE, Site
 from common.whitenoise import WhiteNoiseMiddleware
@@ -75,6 +77,27 @@ def test_server_may_start_before_there_is_a_static_root(settings, site, ask):
         server = start()
     site.collect()
     assert ask(server, HASHED)[0] == 200
+
+
+def test_server_starts_while_another_release_collects(site, ask, monkeypatch):
+    gone = iter([True, True, False])
+
+    def scan(root):
+        if next(gone):
+            raise FileNotFoundError(root)
+        return scantree(root)
+
+    monkeypatch.setattr(base, "scantree", scan)
+    assert ask(start(), HASHED)[0] == 200
+
+
+def test_server_says_so_when_files_keep_going_away(site, monkeypatch):
+    def scan(root):
+        raise FileNotFoundError(root)
+
+    monkeypatch.setattr(base, "scantree", scan)
+    with pytest.raises(FileNotFoundError):
+        start()
 
 
 def test_static_root_may_be_unset(settings, site, ask):

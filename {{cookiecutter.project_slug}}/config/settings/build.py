@@ -28,3 +28,5 @@ STORAGES = {
 
 # jinja: endif
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# Here the sources of assets must be there.
+SILENCED_SYSTEM_CHECKS = [check for check in SILENCED_SYSTEM_CHECKS if check != "staticfiles.W004"]

@@ -54,6 +54,7 @@ STORAGES = {
 }
 # jinja: else
 # Only collectstatic contacts the bucket: the names are in the manifest, the URLs are unsigned.
+endpoint = env.str("AWS_S3_ENDPOINT_URL", default=None)
 STORAGES = {
     **STORAGES,
     "staticfiles": {
@@ -61,7 +62,9 @@ STORAGES = {
         "OPTIONS": {
             "bucket_name": env.str("AWS_STORAGE_BUCKET_NAME"),
             "location": env.str("AWS_LOCATION", default="static"),
-            "endpoint_url": env.str("AWS_S3_ENDPOINT_URL", default=None),
+            "endpoint_url": endpoint,
+            # With Amazon, URLs that name the region: not all regions answer to others.
+            "addressing_style": "auto" if endpoint else "virtual",
             "custom_domain": env.str("AWS_S3_CUSTOM_DOMAIN", default=None),
         },
     },
