@@ -27,9 +27,8 @@ class Combinations:
         self.selected |= {name for name in ids if "::test_a_combination_" in name}
 
     def pytest_runtest_logreport(self, report):
-        name = report.nodeid.partition("@")[0]  # xdist appends its groups
-        if name in self.selected and (report.when == "call" or not report.passed):
-            self.reports[name] = report
+        if report.nodeid in self.selected and (report.when == "call" or not report.passed):
+            self.reports[report.nodeid] = report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self):

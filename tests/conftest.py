@@ -4,8 +4,10 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 
 import pytest
@@ -28,10 +30,17 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    """Make the folder for what commands leave among temporary files; workers inherit its name."""
+    if not hasattr(config, "workerinput"):
+        folder = os.environ["BAKES_TMPDIR"] = tempfile.mkdtemp(prefix="bakes-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """One more than there are cores: tests wait for servers now and then."""
-    return os.cpu_count() + 1
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_collection_modifyitems(config, items):
@@ -66,6 +75,7 @@ def environment(tmp_path_factory, shared):
         **variables,
         "PYTHONPYCACHEPREFIX": str(shared / "pycache"),
         "MYPY_CACHE_DIR": str(home / "mypy"),
+        "TMPDIR": os.environ["BAKES_TMPDIR"],
     }
 
 
@@ -128,6 +138,7 @@ def bake_into(environment, environment_for):
                 patch.delenv(name)
             for name, value in environment.items():
                 patch.setenv(name, value)
+            patch.setattr(tempfile, "tempdir", environment["TMPDIR"])
             path = cookiecutter(
                 str(template), no_input=True, extra_context=answers, output_dir=str(folder)
             )

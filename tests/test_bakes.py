@@ -95,8 +95,9 @@ def test_what_is_for_other_environments_does_not_reach_the_tests(bake):
 
 def test_the_suite_is_green_in_random_order_in_parallel(bake):
     project = bake()
-    more = ["--with", "pytest-xdist", "--with", "pytest-randomly"]
-    project.uv(*more, "pytest", "-n", "2", UV_OFFLINE="0")
+    project.run("uv", "lock")
+    more = ["--frozen", "--with", "pytest-xdist", "--with", "pytest-randomly"]
+    project.uv(*more, "pytest", "-n", "2", "--randomly-seed=1", UV_OFFLINE="0")
 
 
 def test_the_suite_is_green_with_receivers_suspended(bake):

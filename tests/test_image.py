@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import urllib.request
+from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
@@ -229,19 +230,26 @@ def test_the_image_holds_what_it_needs_and_runs(project, manifest, servers, tmp_
     assert all(name.startswith("data/db.sqlite3") for name in files_in(image.app) - before)
 
 
-def test_the_db_of_compose_is_of_the_version_that_tests_run_on(bake, postgresql_server):
+def test_the_db_of_compose_is_of_the_version_that_tests_run_on(bake, postgresql):
     db = compose(bake(database="postgresql"))["services"]["db"]
-    version = postgresql_server.psql("SHOW server_version")
-    assert db["image"] == f"postgres:{re.search(r'([0-9]+)[.]', version)[1]}"
+    data = Path(postgresql.partition("?host=")[2])
+    assert db["image"] == f"postgres:{(data / 'PG_VERSION').read_text().strip()}"
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["ADD . /app", "RUN --network=none true", "COPY *.py ./", "COPY no-such ./", "RUN false", "COPY .env ./"],
-)  # fmt: skip
-def test_what_the_interpreter_does_not_know_is_refused(bake, environment, tmp_path, line):
+    ("line", "message"),
+    [
+        ("ADD . /app", "do_add"),
+        ("RUN --network=none true", "exit"),
+        ("COPY *.py ./", r"\*\.py"),
+        ("COPY no-such ./", "no-such"),
+        ("RUN false", "exit 1"),
+        ("COPY .env ./", r"\.env"),
+    ],
+)
+def test_what_the_interpreter_does_not_know_is_refused(bake, environment, tmp_path, line, message):
     project = Project(bake().path, environment)
     (project.path / ".env").touch()
     (project.path / "Dockerfile").write_text(f"FROM python:3.13-slim\nWORKDIR /app\n{line}\n")
-    with pytest.raises((AssertionError, AttributeError, OSError)):
+    with pytest.raises((AssertionError, AttributeError, OSError), match=message):
         Image(project, tmp_path)

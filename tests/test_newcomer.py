@@ -50,7 +50,9 @@ def test_the_readme_has_two_commands_and_ci_runs_the_second():
         ["bash", "-c", f'{extract}; echo "$command"'], cwd=TEMPLATE, capture_output=True, text=True
     )
     assert printed.stdout.strip() == test
-    assert run.index('bash -c "$command"') < run.index("$all")
+    first, second = run.index('bash -c "$command"'), run.index("$all")
+    assert run.index("export REQUIRE_NEWER_PYTHON=1") < first < second
+    assert 'all="uv run pytest -v --answers=all"' in run
 
 
 def test_the_first_command_of_the_readme_bakes_on_a_machine_without_uv(without_uv, tmp_path):
@@ -141,7 +143,7 @@ def test_the_deployment_of_the_readme_works_as_written(bake):
     script = "\n".join(["set -e", *prepare, "env"])
     printed = project.run("bash", "-c", script)
     variables = dict(
-        line.split("=", 1) for line in printed.splitlines() if re.match(r"[A-Z_]+=", line)
+        line.split("=", 1) for line in printed.splitlines() if re.match(r"[A-Z0-9_]+=", line)
     )
     with project.serving(*serve.split(), "--bind", "127.0.0.1:{port}", **variables) as url:
         ask = ask.replace("http://localhost:8000", url.replace("127.0.0.1", "localhost"))

@@ -75,8 +75,11 @@ def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, va
     ],
 )  # fmt: skip
 def test_a_variable_arrives(service, variable, value, expression, expected):
-    options = ["--with", "psycopg[binary]~=3.3"] if value.startswith("postgres") else []
-    env = {**PRODUCTION, variable: value, "UV_OFFLINE": "0"}
+    env, options = {**PRODUCTION, variable: value}, []
+    if value.startswith("postgres"):
+        service.run("uv", "lock")
+        env["UV_OFFLINE"] = "0"
+        options = ["--frozen", "--with", "psycopg[binary]~=3.3"]
     assert value_of(service, expression, *options, **env) == expected
 
 
@@ -101,9 +104,9 @@ BOTO3 = {
 def test_every_documented_variable_is_read_and_every_read_one_documented(bake, answers, elsewhere):
     project = bake(**answers)
     example = (project.path / ".env.example").read_text()
-    documented = {*re.findall(r"^# ([A-Z_]+)=", example, re.M)}
+    documented = {*re.findall(r"^# ([A-Z0-9_]+)=", example, re.M)}
     settings = "".join(path.read_text() for path in (project.path / "config/settings").glob("*.py"))
-    read = {*re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', settings)}
+    read = {*re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', settings)}
     assert documented == read | elsewhere
 
 
@@ -119,7 +122,7 @@ def test_the_documented_defaults_are_those_in_force(bake, settings, answers):
     env = {**PRODUCTION, **required, "DJANGO_SETTINGS_MODULE": f"config.settings.{settings}"}
     before = project.manage("diffsettings", "--all", **env)
     example = (project.path / ".env.example").read_text()
-    uncommented = re.sub(r"^# (?=[A-Z_]+=)", "", example, flags=re.M)
+    uncommented = re.sub(r"^# (?=[A-Z0-9_]+=)", "", example, flags=re.M)
     (project.path / ".env").write_text(uncommented.replace("config.settings.local", "nowhere"))
     assert project.manage("diffsettings", "--all", **env) == before
 
