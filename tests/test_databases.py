@@ -1,5 +1,6 @@
 """Bakes with PostgreSQL: the private server of tests and development, and the pool of production."""
 
+import atexit
 import os
 import re
 import signal
@@ -151,6 +152,7 @@ def test_production_pools_connections_and_survives_a_restart_of_the_server(proje
             assert "My Service</h1>" in page(url)
     finally:
         server.cleanup()
+        atexit.unregister(server._cleanup)  # which would make the folder anew
 
 
 def test_a_pool_of_no_connections_is_refused(project):
