@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -15,7 +14,7 @@ from cookiecutter.main import cookiecutter
 from packaging.specifiers import SpecifierSet
 
 from tests.answers import SETS, name_of
-from tests.project import TEMPLATE, Project, isolated_environment
+from tests.project import TEMPLATE, Project, find_python, isolated_environment
 
 pytest_plugins = ["tests.combinations", "tests.servers"]
 
@@ -83,16 +82,7 @@ def python_for(required):
     """Return the path of a Python that ``required`` allows: this one, or another that uv finds."""
     if SpecifierSet(required).contains(platform.python_version()):
         return sys.executable
-    found = subprocess.run(
-        ["uv", "python", "find", "--no-project", "--no-python-downloads", required],
-        capture_output=True,
-        text=True,
-    )
-    if found.returncode:
-        missing = f"uv finds no Python {required}"
-        assert "REQUIRE_NEWER_PYTHON" not in os.environ, missing
-        pytest.skip(missing)
-    return found.stdout.strip()
+    return find_python(required) or pytest.skip(f"uv finds no Python {required}")
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,17 @@
 """CI files, read as their provider reads them, and run as it would: line by line, in a new clone for each job."""
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from string import Template
 
 import yaml
 
-from tests.project import Project
+from tests.project import COMMIT, Project, find_python
 
 GITHUB = ".github/workflows/ci.yml"
 GITLAB = ".gitlab-ci.yml"
@@ -47,13 +44,9 @@ class Job:
         return output
 
 
-@cache
 def python(version: str) -> str:
     """Return the path of a Python of this version or, where uv finds none, of the one that runs."""
-    command = ["uv", "python", "find", "--no-project", "--no-python-downloads", version]
-    found = subprocess.run(command, capture_output=True, text=True)
-    assert not (found.returncode and "REQUIRE_NEWER_PYTHON" in os.environ), found.stderr
-    return sys.executable if found.returncode else found.stdout.strip()
+    return find_python(version) or sys.executable
 
 
 def assert_known(mapping: dict, keys: str) -> None:
@@ -111,8 +104,7 @@ def commit(project: Project) -> None:
     """Lock and commit ``project``, as whoever made it does."""
     project.run("uv", "lock", "--quiet")
     project.track()
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
-    project.run("git", *who, "commit", "--quiet", "--message=first")
+    project.run(*COMMIT, "--message=first")
 
 
 def run_all(jobs: list[Job], project: Project) -> Iterator[tuple[Job, Project, str]]:

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 TEMPLATE = Path(__file__).parents[1]
@@ -24,6 +25,7 @@ PRODUCTION = {
     "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
 }
 GUNICORN = ("gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}")
+COMMIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet")
 LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
 FOREIGN = (
     "AWS_",
@@ -172,6 +174,22 @@ class Project:
                 except subprocess.TimeoutExpired:  # runserver can miss a signal while it starts
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
+
+
+@cache
+def _find_python(wanted: str) -> str:
+    command = ["uv", "python", "find", "--no-project", "--no-python-downloads", wanted]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def find_python(wanted: str) -> str:
+    """Return the path of a Python such as ``wanted`` that uv finds; an empty string where there is none.
+
+    Raises ``AssertionError`` instead where the environment says REQUIRE_NEWER_PYTHON.
+    """
+    found = _find_python(wanted)
+    assert found or "REQUIRE_NEWER_PYTHON" not in os.environ, f"uv finds no Python {wanted}"
+    return found
 
 
 def page(url: str) -> str:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.answers import QUESTIONS
-from tests.project import TEMPLATE, Project, copy_template, page
+from tests.project import COMMIT, TEMPLATE, Project, copy_template, page
 
 COMMAND = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
@@ -105,9 +105,7 @@ def test_the_next_steps_work_as_printed(alone, tmp_path, answers):
     project = Project(folder / "my-service", alone)
     assert " passed" in project.run("bash", "-c", f"{enter} && {test}")
     assert "pre-commit installed" in project.run("bash", "-c", hooks)
-    project.run(
-        "git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "first"
-    )  # fmt: skip
+    project.run(*COMMIT, "--message", "first")
     assert "uv.lock" in project.run("git", "ls-files")
     project.run("bash", "-c", migrate)
     with project.serving(*run.split(), "{port}") as url:

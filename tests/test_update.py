@@ -4,18 +4,7 @@ import sys
 
 import pytest
 
-from tests.project import SOURCE, Project, copy_template
-
-COMMIT = [
-    "git",
-    "-c",
-    "user.name=t",
-    "-c",
-    "user.email=t@example.com",
-    "commit",
-    "--quiet",
-    "--all",
-]
+from tests.project import COMMIT, SOURCE, Project, copy_template
 
 
 @pytest.fixture
@@ -23,7 +12,7 @@ def template(tmp_path, environment):
     """The template in a git repository of its own."""
     project = Project(copy_template(tmp_path / "template"), environment)
     project.track()
-    project.run(*COMMIT, "--message", "first")
+    project.run(*COMMIT, "--all", "--message", "first")
     return project
 
 
@@ -36,7 +25,7 @@ def service(template, tmp_path, environment):
     )  # fmt: skip
     project = Project(tmp_path / "services/my-service", environment)
     project.track()
-    project.run(*COMMIT, "--message", "first")
+    project.run(*COMMIT, "--all", "--message", "first")
     return project
 
 
@@ -50,14 +39,14 @@ def test_cruft_writes_the_same_bytes_as_cookiecutter(service, bake):
 def test_a_change_of_the_template_reaches_the_service_beside_its_own(template, service):
     ours = service.path / "config/urls.py"
     ours.write_text(ours.read_text() + "# ours\n")
-    service.run(*COMMIT, "--message", "ours")
+    service.run(*COMMIT, "--all", "--message", "ours")
     theirs = template.path / SOURCE.name / "common/README.md"
     theirs.write_text(theirs.read_text() + "\nA line of the next release.\n")
     (template.path / SOURCE.name / "config/new.py").write_text(
         'NAME = "{{ cookiecutter.project_slug }}"\n'
     )
     template.run("git", "add", "--all")
-    template.run(*COMMIT, "--message", "second")
+    template.run(*COMMIT, "--all", "--message", "second")
 
     service.run(sys.executable, "-m", "cruft", "update", "--skip-apply-ask")
 

@@ -5,7 +5,6 @@ import boto3
 import pytest
 from django.core.files.storage import storages
 from django.core.handlers.wsgi import WSGIHandler
-from django.template import engines
 from moto.server import ThreadedMotoServer
 
 from common.storage import RootManifestS3Storage
@@ -148,6 +147,5 @@ def test_site_starts_and_names_its_assets_while_the_bucket_is_dead(site, monkeyp
     dead = "http://127.0.0.1:9"
     use(site, dead)
     WSGIHandler()
-    template = engines["django"].from_string("{% load static %}{% static 'app.css' %}")
-    assert template.render() == f"{dead}/assets/static/{HASHED}"
+    assert site.url() == f"{dead}/assets/static/{HASHED}"
     assert site.errors() == []
