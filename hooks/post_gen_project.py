@@ -13,7 +13,7 @@ OPTIONAL = [
     (
         "{{ cookiecutter.database }}",
         "postgresql",
-        ["common/postgresql", "common/tests/test_postgresql.py", "conftest.py"],
+        ["common/postgresql", "common/tests/test_postgresql.py"],
     ),
     ("{{ cookiecutter.static_files }}", "s3", ["common/tests/test_s3.py"]),
     ("{{ cookiecutter.ci_provider }}", "github", [".github"]),
@@ -41,10 +41,10 @@ def remove(path: Path) -> None:
 
 
 def main(project: Path) -> None:
-    for answer, kept_for, paths in OPTIONAL:
+    for answer, kept_for, names in OPTIONAL:
         if answer != kept_for:
-            for path in paths:
-                remove(project / path)
+            for name in names:
+                remove(project / name)
     for pattern in CACHES + OUTPUTS:
         for path in sorted(project.glob(pattern)):
             remove(path)

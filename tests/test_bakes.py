@@ -4,61 +4,17 @@ import shutil
 
 import pytest
 
+from tests.conventions import UNMIGRATED
+
 
 def test_the_default_bake_is_small(bake):
     project = bake()
-    assert len(project.files()) <= 81
+    assert len(project.files()) <= 92
     project.run("uv", "sync", "--quiet")
     packages = project.run(
         "uv", "pip", "list", "--quiet", "--python", project.env["UV_PROJECT_ENVIRONMENT"]
     )
     assert len(packages.splitlines()) - 2 <= 60
-
-
-@pytest.mark.parametrize(
-    ("code", "tool", "message"),
-    [
-        (
-            "from django.dispatch import receiver\n",
-            "ruff check",
-            "common.dispatch.suspending_receiver",
-        ),
-        ("from django.test import SimpleTestCase\n", "ruff check", "common.testing.SimpleTestCase"),
-        ("from django.test import TestCase\n", "ruff check", "common.testing.TestCase"),
-        (
-            "from django.test import TransactionTestCase\n",
-            "ruff check",
-            "common.testing.TransactionTestCase",
-        ),
-        (
-            "from django.test import LiveServerTestCase\n",
-            "ruff check",
-            "common.testing.LiveServerTestCase",
-        ),
-        (
-            "with pytest.raises(IntegrityError):\n",
-            "pre-commit run integrity-error",
-            "raises_integrity_error",
-        ),
-        (
-            "with self.assertRaises(IntegrityError):\n",
-            "pre-commit run integrity-error",
-            "assertIntegrityError",
-        ),
-        (
-            "self.assertRaises(\n    IntegrityError, f)\n",
-            "pre-commit run integrity-error",
-            "assertIntegrityError",
-        ),
-    ],
-)
-def test_a_broken_convention_is_refused_with_the_name_of_ours(bake, code, tool, message):
-    project = bake()
-    project.run("uv", "sync", "--quiet")
-    (project.path / "apps/users/tests/test_more.py").write_text(code)
-    project.track()
-    options = ["--files"] if "pre-commit" in tool else []
-    assert message in project.uv(*tool.split(), *options, "apps/users/tests/test_more.py", status=1)
 
 
 def test_the_example_can_be_removed_by_hand(bake):
@@ -100,5 +56,39 @@ def test_the_suite_is_green_in_random_order_in_parallel(bake):
     project.uv(*more, "pytest", "-n", "2", "--randomly-seed=1", UV_OFFLINE="0")
 
 
-def test_the_suite_is_green_with_receivers_suspended(bake):
-    bake().uv("pytest", TEST_SUSPEND_SIGNALS="1")
+def test_the_suite_is_green_with_receivers_suspended_and_says_so(bake):
+    project = bake()
+    assert "\nsignals: suspended\n" in project.uv("pytest", TEST_SUSPEND_SIGNALS="1")
+    assert "signals:" not in project.uv("pytest", "common/tests/test_plugin.py")
+
+
+CRASH = """
+
+urlpatterns += [urls.path("crash/<uuid:pk>/<slug:name>", lambda request, pk, name: 1 / 0)]
+"""
+UNSEARCHABLE = """
+
+UserAdmin.search_fields = ["gone"]
+"""
+UNADDABLE = """
+
+admin.site.register(Profile, get_form=lambda *args, **kwargs: None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "failed"),
+    [
+        ("config/urls.py", CRASH, "test_each_url_is_answered[/crash/<uuid:pk>/<slug:name>]"),
+        ("apps/users/admin.py", UNSEARCHABLE, "test_each_admin_page_opens[users.User]"),
+        ("apps/users/admin.py", UNADDABLE, "test_each_admin_page_opens[users.Profile]"),
+        ("apps/users/models.py", UNMIGRATED, "test_no_migration_is_missing"),
+    ],
+)
+def test_the_smoke_tests_notice_what_does_not_work(bake, path, code, failed):
+    project = bake()
+    with (project.path / path).open("a") as file:
+        file.write(code)
+    assert f"FAILED config/tests/test_smoke.py::{failed}" in project.uv(
+        "pytest", "config", status=1
+    )

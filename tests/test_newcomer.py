@@ -127,6 +127,10 @@ def test_plain_pip_is_enough(bake, without_uv, tmp_path):
     project.run("git", "init", "--quiet")
     assert " passed" in project.run("bash", "-c", f"{activate}pytest")
     project.run("git", "add", "--all")
+    checks = re.search(r"`(pip install uv && .*?)`", readme)[1]
+    output = project.run("bash", "-c", activate + checks)
+    hooks = (project.path / ".pre-commit-config.yaml").read_text().count("- id: ")
+    assert len(re.findall(r"\.Passed$", output, re.M)) == hooks - 1  # all but the lock file's
     tracked = project.run("git", "ls-files").splitlines()
     assert not [
         name for name in tracked if "egg-info" in name or name.startswith(("build", ".venv"))

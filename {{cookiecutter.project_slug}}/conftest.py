@@ -1,14 +1,8 @@
-import os
-from urllib.parse import quote
+"""Plugins of pytest for the whole suite; fixtures belong into the tests of each app."""
 
-import pytest
-from django.conf import settings
-from django.db import connection
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes():
-    """Start the private server before the workers of pytest-xdist, which share it."""
-    if settings.DATABASES["default"]["ENGINE"] == "common.postgresql":
-        host = quote(connection.get_connection_params()["host"])
-        os.environ["DATABASE_URL"] = f"postgres://postgres@/postgres?host={host}"
+pytest_plugins = [
+    "common.testing.plugin",
+    # jinja: if cookiecutter.database == "postgresql"
+    "common.postgresql.xdist",
+    # jinja: endif
+]

@@ -108,7 +108,7 @@ def _make_entries(signal: Signal, receiver: _Receiver, **kwargs: Any) -> list[_E
 
 
 def _on_setting_changed(*, setting: str, value: Any, **kwargs: Any) -> None:
-    global _change
+    global _change  # noqa: PLW0603 -- the setting is global, too
     if setting == "SUSPEND_SIGNALS":
         with _lock:
             _change = _suspend if value else _resume

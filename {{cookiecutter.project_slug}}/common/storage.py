@@ -19,8 +19,8 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
-from whitenoise.compress import Compressor  # type: ignore[import-untyped]
-from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
+from whitenoise.compress import Compressor
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 # As Django makes them; twelve digits are rather a date and a time.
 HASHED_NAME = re.compile(r"\.(?!\d{12})[0-9a-f]{12}(\.[^./]+)?$")
@@ -154,11 +154,11 @@ class _LocalMixin(RootManifestMixin):
         return name
 
 
-class RootManifestStaticFilesStorage(_LocalMixin, ManifestStaticFilesStorage):  # type: ignore[misc]
+class RootManifestStaticFilesStorage(_LocalMixin, ManifestStaticFilesStorage):  # type: ignore[misc] # as Django mixes its own
     """Local files, for a web server to serve."""
 
 
-class _Compressor(Compressor):  # type: ignore[misc]
+class _Compressor(Compressor):  # type: ignore[misc] # WhiteNoise has no types
     def write_data(self, path: str, data: bytes, suffix: str, stat_result: os.stat_result) -> str:
         temporary = f".{get_random_string(12)}{suffix}"
         try:
@@ -169,7 +169,7 @@ class _Compressor(Compressor):  # type: ignore[misc]
         return path + suffix
 
 
-class RootManifestWhiteNoiseStorage(_LocalMixin, CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+class RootManifestWhiteNoiseStorage(_LocalMixin, CompressedManifestStaticFilesStorage):  # type: ignore[misc] # WhiteNoise has no types
     """Local files and their compressed versions, served by WhiteNoise."""
 
     def create_compressor(self, **kwargs: Any) -> Compressor:

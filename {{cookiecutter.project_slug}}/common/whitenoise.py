@@ -10,12 +10,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from whitenoise import middleware  # type: ignore[import-untyped]
+from whitenoise import middleware
 
 from common.storage import HASHED_NAME
 
 
-class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[misc] # has no types
+class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[misc] # WhiteNoise has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.static_root and not self.autorefresh:  # Or it looks for every file already.
@@ -26,7 +26,7 @@ class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[mis
         """Look again when a file goes away meanwhile: another release may be collecting."""
         for _ in range(10):
             try:
-                return super().update_files_dictionary(root, prefix)  # type: ignore[no-any-return]
+                return super().update_files_dictionary(root, prefix)  # type: ignore[no-any-return] # untyped
             except FileNotFoundError as exc:
                 error = exc
         raise error

@@ -24,7 +24,7 @@ _one_at_a_time = Lock()
 @cache
 def sockets(folder: str) -> str:
     """Return the folder of the sockets of a server whose data are in ``folder``, started if need be."""
-    server = subprocess.Popen(  # noqa: S603
+    server = subprocess.Popen(  # noqa: S603 -- the folder comes from the settings
         [sys.executable, "-m", "common.postgresql.server", folder],
         cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,

@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 
 @contextmanager
@@ -88,7 +88,8 @@ def main(folder: str = "") -> None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="postgresql-"))
         path = Path(folder).resolve()
         path.mkdir(exist_ok=True)
-        print(stack.enter_context(running(path)), flush=True)
+        sys.stdout.write(f"{stack.enter_context(running(path))}\n")
+        sys.stdout.flush()
         sys.stdin.read()
 
 

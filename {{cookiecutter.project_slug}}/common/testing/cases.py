@@ -15,12 +15,13 @@ import django.test
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.test.testcases import LiveServerThread
 
+from common.testing.hints import TransactionHints
 from common.testing.integrity import _IntegrityErrorContext, raises_integrity_error
 
 __unittest = True  # unittest leaves the frames of this module out of tracebacks
 
 
-class _IntegrityAssertions:
+class _Helpers(TransactionHints):
     @overload
     def assertIntegrityError(
         self,
@@ -42,7 +43,7 @@ class _IntegrityAssertions:
         **kwargs: Any,
     ) -> None: ...
 
-    def assertIntegrityError(  # noqa: N802
+    def assertIntegrityError(
         self,
         callable: Callable[..., object] | None = None,
         *args: Any,
@@ -71,15 +72,15 @@ class _IntegrityAssertions:
         return None
 
 
-class SimpleTestCase(_IntegrityAssertions, django.test.SimpleTestCase):
+class SimpleTestCase(_Helpers, django.test.SimpleTestCase):
     """Django's; without a database unless ``databases`` names one."""
 
 
-class TestCase(_IntegrityAssertions, django.test.TestCase):
+class TestCase(_Helpers, django.test.TestCase):
     """Django's: each test in a transaction that is rolled back."""
 
 
-class TransactionTestCase(_IntegrityAssertions, django.test.TransactionTestCase):
+class TransactionTestCase(_Helpers, django.test.TransactionTestCase):
     """Django's: each test in autocommit mode, all tables emptied afterwards."""
 
 
@@ -92,7 +93,7 @@ class _ServerThread(LiveServerThread):
     server_class = _Server
 
 
-class LiveServerTestCase(_IntegrityAssertions, django.test.LiveServerTestCase):
+class LiveServerTestCase(_Helpers, django.test.LiveServerTestCase):
     """Django's: a TransactionTestCase with the site on a local port."""
 
     server_thread_class = _ServerThread

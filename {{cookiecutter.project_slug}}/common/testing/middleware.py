@@ -82,7 +82,7 @@ class MiddlewareTestCase(SimpleTestCase):
         handler = self._run(request, view, mode or modes(self._middleware())[0])
         return MiddlewareRun(handler.response, handler.view_calls, handler.mode)
 
-    def assertPassesThrough(  # noqa: N802
+    def assertPassesThrough(
         self, request: HttpRequest, *, view: View | None = None
     ) -> HttpResponseBase:
         """Assert that ``view`` got this request, once, and that its response came back.
@@ -106,7 +106,7 @@ class MiddlewareTestCase(SimpleTestCase):
 
         return self._exercise(request, view, problem)
 
-    def assertShortCircuits(  # noqa: N802
+    def assertShortCircuits(
         self, request: HttpRequest, *, status_code: int | None = None
     ) -> HttpResponseBase:
         """Assert that the middleware answered by itself, with ``status_code`` if given.
@@ -126,7 +126,7 @@ class MiddlewareTestCase(SimpleTestCase):
 
         return self._exercise(request, None, problem)
 
-    def assertNotUsed(self) -> None:  # noqa: N802
+    def assertNotUsed(self) -> None:
         """Assert that the middleware raises MiddlewareNotUsed when Django loads it."""
         for mode in modes(self._middleware()):
             handler = MiddlewareHandler(self._middleware(), _default_view, mode)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied, SuspiciousOperation
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
@@ -20,6 +19,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.csrf import csrf_exempt
 
 from common.testing import MiddlewareTestCase
+from common.testing.requests import CreateError, UpdateError
 
 User = get_user_model()
 urlpatterns = [path("elsewhere/", HttpResponse, name="elsewhere")]
@@ -283,9 +283,9 @@ class CopyTests(MiddlewareTestCase):
         def view(request):
             request.log.append(1)
             request.session["n"] = request.session.get("n", 0) + 1
-            request.META["HTTP_N"] = request.META.get("HTTP_N", "") + "1"
+            request.META["SERVER_N"] = request.META.get("SERVER_N", "") + "1"
             request.user.username += "1"
-            values = request.log, request.session["n"], request.META["HTTP_N"], request.POST["a"]
+            values = request.log, request.session["n"], request.META["SERVER_N"], request.POST["a"]
             seen.append((*values, request.user.username, request.again.lock))
             return HttpResponse()
 

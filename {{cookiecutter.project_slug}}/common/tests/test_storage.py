@@ -237,8 +237,9 @@ class Bucket(Storage):
     def unsigned_connection(self):
         return SimpleNamespace(meta=SimpleNamespace(client=self))
 
-    def generate_presigned_url(self, method, Params):  # noqa: N803
-        return f"https://{Params['Bucket']}.example.com/{Params['Key']}"
+    def generate_presigned_url(self, method, **kwargs):
+        where = kwargs["Params"]
+        return f"https://{where['Bucket']}.example.com/{where['Key']}"
 
     def _normalize_name(self, name):
         return f"{self.location}/{name}"

@@ -1,0 +1,7 @@
+"""A plugin of pytest: its header says what makes the whole run another one, and is easily forgotten."""
+
+from django.conf import settings
+
+
+def pytest_report_header() -> str | None:
+    return "signals: suspended" if settings.SUSPEND_SIGNALS else None
