@@ -46,7 +46,7 @@ PROBLEMS: dict[str, Callable[[str], Iterator[str]]] = {
 }
 
 
-@simple_filter
+@simple_filter  # type: ignore[untyped-decorator] # cookiecutter has no types
 def checked(answers: Mapping[str, object]) -> str:
     """Return an empty string, or raise ``FailedHookException`` with every problem, one a line.
 

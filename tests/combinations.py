@@ -39,7 +39,7 @@ class Combinations:
 
     def write(self):
         write_line = self.config.get_terminal_writer().line
-        by_outcome = {"passed": [], "failed": [], "skipped": []}
+        by_outcome: dict[str, list[pytest.TestReport]] = {"passed": [], "failed": [], "skipped": []}
         for report in self.reports.values():
             by_outcome[report.outcome].append(report)
         for report in by_outcome["failed"]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import yaml
 
@@ -40,7 +41,7 @@ class Job:
             # The provider keeps a cache of its own for it: here the user's own stands for that.
             env.pop("UV_CACHE_DIR", None)
             env |= {"CI": "true", "UV_PYTHON": python(self.python)}
-            output += clone.run("bash", "-e", str(path), **env)
+            output += Project(clone.path, {**clone.env, **env}).run("bash", "-e", str(path))
         return output
 
 
@@ -49,7 +50,7 @@ def python(version: str) -> str:
     return find_python(version) or sys.executable
 
 
-def assert_known(mapping: dict, keys: str) -> None:
+def assert_known(mapping: dict[str, Any], keys: str) -> None:
     """What is not interpreted here must not be there: it could skip a job, or change it."""
     assert mapping.keys() <= {*keys.split()}, f"not foreseen: {mapping.keys() - {*keys.split()}}"
 

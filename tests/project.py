@@ -196,7 +196,7 @@ def page(url: str) -> str:
     """Return the body at ``url``, as a proxy that speaks HTTPS would get it."""
     request = urllib.request.Request(url, headers={"X-Forwarded-Proto": "https"})
     with urllib.request.urlopen(request, timeout=20) as response:
-        return response.read().decode()
+        return str(response.read(), "utf-8")
 
 
 def page_without_assets(project: Project, production: Mapping[str, str]) -> str:

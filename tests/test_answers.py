@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from typing import Any
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
@@ -29,13 +30,14 @@ BAD_TEXTS = [
 ]  # fmt: skip
 # What cookiecutter takes for a template in an answer, before this template sees it: see the README.
 SYNTAX = re.compile(r"\{\{|<%%|<##|# jinja:")
-REFUSED = ["Cc", "Cs", "Co", "Cn", "Zl", "Zp"]
+BLANKS: list[Any] = ["Zs"]
+REFUSED: list[Any] = ["Cc", "Cs", "Co", "Cn", "Zl", "Zp"]
 BIDI = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
 accepted_text = st.text(
     st.characters(exclude_categories=REFUSED, exclude_characters=BIDI), min_size=1, max_size=200
 ).filter(lambda text: text.strip() and not SYNTAX.search(text))
 refused_text = st.one_of(
-    st.text(st.characters(categories=["Zs"]), max_size=200),
+    st.text(st.characters(categories=BLANKS), max_size=200),
     st.builds(
         lambda before, bad, after: before + bad + after,
         st.text(st.characters(codec="ascii", categories=["L"]), max_size=99),
@@ -66,7 +68,7 @@ def assert_arrived(project, name, description):
     with (project.path / "pyproject.toml").open("rb") as file:
         assert tomllib.load(file)["project"]["description"] == description
     assigned = {
-        node.targets[0].id: node.value.value
+        ast.unparse(node.targets[0]): node.value.value
         for node in ast.parse((project.path / "config/settings/base.py").read_text()).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
     }

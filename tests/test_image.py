@@ -199,9 +199,9 @@ def serve(image, service, servers):
         log = (image.folder / f"server-{port}.log").read_text()
         assert f"Listening at: http://0.0.0.0:{port}" in log
         image.run(*image.healthcheck, PORT=port)
-        url = url.replace("127.0.0.1", "localhost")
-        css = re.search(r'href="([^"]+/css/site\.[0-9a-f]{12}\.css)"', visit(url))[1]
-        assert ":root" in visit(urljoin(url, css))
+        local = url.replace("127.0.0.1", "localhost")
+        css = re.search(r'href="([^"]+/css/site\.[0-9a-f]{12}\.css)"', visit(local))[1]
+        assert ":root" in visit(urljoin(local, css))
     image.run(*image.healthcheck, PORT=port, status=1)
 
 

@@ -4,7 +4,6 @@ import ast
 import importlib.util
 import io
 import json
-import subprocess
 import sys
 import tokenize
 import tomllib
@@ -37,15 +36,12 @@ def test_every_file_is_valid_unrendered(checkout):
         yaml.safe_load(path.read_text())
 
 
-@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
-def test_ruff_is_content_with_the_whole_repository(checkout, command):
-    ruff = subprocess.run(
-        [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-    )
-    assert ruff.returncode == 0, ruff.stdout + ruff.stderr
+def test_the_repository_passes_its_own_hooks_unrendered(tmp_path, environment):
+    here = {**environment, "UV_NO_SYNC": "1", "UV_PROJECT_ENVIRONMENT": sys.prefix}
+    repository = Project(copy_template(tmp_path / "repository"), here)
+    repository.track()
+    repository.uv("pre-commit", "run", "--all-files")
+    assert repository.run("git", "diff", "--stat") == ""
 
 
 def test_conditionals_are_few_whole_lines_and_never_nested(checkout):
@@ -135,6 +131,7 @@ def test_the_post_hook_is_short_and_can_be_imported(tmp_path, capsys):
     source = TEMPLATE / "hooks/post_gen_project.py"
     assert len(source.read_text().splitlines()) < 60
     spec = importlib.util.spec_from_file_location("post_gen_project", source)
+    assert spec
     hook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hook)
 
