@@ -1,0 +1,249 @@
+import ast
+import errno
+import os
+import re
+import shutil
+import stat
+import sys
+from importlib.machinery import ModuleSpec
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands
+
+# A name that no service has.
+APP = "made_by_startapp"
+BASE = b"""\
+NAME = "\xc3\xbc"
+INSTALLED_APPS = [
+    "common",
+    "apps.users",  # who logs in
+]
+DEBUG = False
+"""
+LINE = b'    "apps.made_by_startapp",\n'
+ADDED = BASE.replace(b"logs in\n", b"logs in\n" + LINE)
+FILES = """
+__init__.py
+admin.py
+apps.py
+migrations/0001_initial.py
+migrations/__init__.py
+models.py
+receivers.py
+tests/__init__.py
+tests/factories.py
+tests/test_models.py
+tests/test_receivers.py
+"""
+
+
+class Service:
+    """A project with a folder for apps and the settings ``BASE``."""
+
+    def __init__(self, root):
+        self.root = root
+        self.app = root / "apps" / APP
+        self.base = root / "config/settings/base.py"
+        self.app.parent.mkdir()
+        self.base.parent.mkdir(parents=True)
+        self.base.write_bytes(BASE)
+        self.base.chmod(0o640)
+
+    def startapp(self, name=APP, **options):
+        output = StringIO()
+        call_command("startapp", name, stdout=output, **options)
+        return output.getvalue()
+
+    def files(self):
+        """Return what is there: the contents of files, the modes of all."""
+        return {
+            str(path): (path.stat().st_mode, path.read_bytes() if path.is_file() else None)
+            for path in self.root.rglob("*")
+        }
+
+
+@pytest.fixture
+def service(settings, tmp_path):
+    settings.BASE_DIR = tmp_path / "service"
+    settings.BASE_DIR.mkdir()
+    return Service(settings.BASE_DIR)
+
+
+def assert_refused(service, message, name=APP, **options):
+    before = service.files()
+    with pytest.raises(CommandError, match=message):
+        service.startapp(name, **options)
+    assert service.files() == before
+
+
+def test_takes_the_place_of_djangos_command():
+    assert get_commands()["startapp"] == "common"
+
+
+def test_makes_an_app_with_all_that_the_conventions_ask_for(service):
+    assert "Made apps/made_by_startapp, with the model Order." in service.startapp(model="Order")
+    made = sorted(path for path in service.app.rglob("*") if path.is_file())
+    assert [str(path.relative_to(service.app)) for path in made] == FILES.split()
+    for path in made:
+        text = path.read_text()
+        ast.parse(text)
+        assert not re.search(r"\{\{|\}\}|\{%", text)
+    assert "class MadeByStartappConfig(AppConfig)" in (service.app / "apps.py").read_text()
+    assert "sender=Order)" in (service.app / "receivers.py").read_text()
+    assert service.app.stat().st_mode == service.app.parent.stat().st_mode
+    assert [*service.app.parent.iterdir()] == [service.app]
+
+
+def test_the_model_is_by_default_called_as_the_app(service):
+    assert "with the model MadeByStartapp." in service.startapp()
+    assert "class MadeByStartapp(models.Model)" in (service.app / "models.py").read_text()
+
+
+def test_adds_the_app_to_the_settings_and_changes_nothing_else(service):
+    output = service.startapp()
+    assert "It is in INSTALLED_APPS of config/settings/base.py.\n" in output
+    assert output.endswith("Next: manage.py migrate\n")
+    assert service.base.read_bytes() == ADDED
+    assert stat.S_IMODE(service.base.stat().st_mode) == 0o640
+
+
+def test_settings_behind_a_link_stay_there(service):
+    shared = service.base.rename(service.root / "shared.py")
+    service.base.symlink_to(shared)
+    service.startapp()
+    assert service.base.is_symlink()
+    assert shared.read_bytes() == ADDED
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "INSTALLED_APPS = []\n",
+        'INSTALLED_APPS = ["a", "b"]\n',
+        'INSTALLED_APPS = ["a",\n"b"]\n',
+        'INSTALLED_APPS = [\n    "a"\n]\n',
+        'INSTALLED_APPS = [\n    "a",\n] + OTHERS\n',
+        'INSTALLED_APPS = [\n    "a",\n]\nINSTALLED_APPS = ["b", *INSTALLED_APPS]\n',
+        'OTHERS = [\n    "a",\n]\n',
+        "INSTALLED_APPS = [\n",
+        None,
+    ],
+)
+def test_any_other_list_is_left_alone_and_the_line_to_add_is_shown(service, source):
+    service.base.write_text(source or "")
+    if source is None:
+        service.base.unlink()
+    before = service.files()
+    output = service.startapp()
+    assert "Add this line to INSTALLED_APPS: config/settings/base.py has no such list" in output
+    assert '\n\n    "apps.made_by_startapp",\n\n' in output
+    assert service.app.exists()
+    assert {path: service.files()[path] for path in before} == before
+
+
+def test_settings_that_have_the_app_are_not_written(service):
+    service.base.write_bytes(ADDED)
+    before = service.base.stat()
+    assert "It is in INSTALLED_APPS" in service.startapp()
+    assert service.base.stat() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["", "1st", "Orders", "our-app", "überall", "../x", "x/y", "x\n", "class", "x" * 30]
+)
+def test_a_name_that_is_not_valid_is_refused(service, name):
+    assert_refused(service, f"{re.escape(repr(name))} is not a valid app name.*at most 29", name)
+
+
+@pytest.mark.parametrize("name", ["app", "build", "common_tests", "tests"])
+def test_a_reserved_name_is_refused(service, name):
+    assert_refused(service, f"'{name}' is reserved, as are '(?!{name}').*'venv'", name)
+
+
+def test_the_label_of_an_installed_app_is_refused(service):
+    assert_refused(service, "'auth' .* an installed app, 'django.contrib.auth'", "auth")
+
+
+def test_the_name_of_a_module_of_apps_is_refused(service, monkeypatch):
+    module = ModuleType(f"apps.{APP}")
+    module.__spec__ = ModuleSpec(module.__name__, None)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert_refused(service, "'apps.made_by_startapp' conflicts with an existing Python module")
+
+
+def test_the_name_of_another_python_module_will_do(service, monkeypatch):
+    monkeypatch.setitem(sys.modules, APP, ModuleType(APP))
+    service.startapp()
+    assert service.app.exists()
+
+
+@pytest.mark.parametrize("model", ["", "order", "Our_Order", "Örder", "1st", "None", "X" * 30])
+def test_a_model_that_is_not_valid_is_refused(service, model):
+    message = f"{model!r} is not a valid model name.*--model.*at most 29"
+    assert_refused(service, message, model=model)
+
+
+@pytest.mark.parametrize("model", ["Any", "O", "TestResult"])
+def test_a_reserved_model_is_refused(service, model):
+    assert_refused(service, f"'{model}' is reserved.*'I'.*'Test'.*--model", model=model)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_what_exists_is_not_touched(service, make):
+    make(service.app)
+    before = os.lstat(service.app)
+    with pytest.raises(CommandError, match=f"'{service.app}' already exists"):
+        service.startapp()
+    assert os.lstat(service.app) == before
+
+
+def test_what_somebody_else_makes_meanwhile_is_not_touched(service, monkeypatch):
+    def make(*args):
+        service.app.mkdir()
+        (service.app / "notes").touch()
+
+    monkeypatch.setattr(shutil, "copymode", make)
+    with pytest.raises(CommandError, match=f"not empty: .* -> '{service.app}'$"):
+        service.startapp()
+    assert [*service.app.iterdir()] == [service.app / "notes"]
+    assert service.base.read_bytes() == BASE
+
+
+STEPS = [(Path, "write_text"), (shutil, "copymode"), (os, "rename"), (os, "replace")]
+
+
+@pytest.mark.parametrize(("module", "step"), STEPS)
+def test_an_error_leaves_nothing(service, monkeypatch, module, step):
+    monkeypatch.setattr(module, step, raising(OSError(errno.ENOSPC, "No space left")))
+    assert_refused(service, "apps/made_by_startapp was not made, and nothing changed: .*No space")
+
+
+@pytest.mark.parametrize(("module", "step"), STEPS)
+def test_ctrl_c_leaves_nothing(service, monkeypatch, module, step):
+    before = service.files()
+    monkeypatch.setattr(module, step, raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        service.startapp()
+    assert service.files() == before
+
+
+def test_ctrl_c_at_the_very_end_leaves_the_app_whole(service, monkeypatch):
+    replace = os.replace
+    monkeypatch.setattr(
+        os, "replace", lambda *paths: replace(*paths) or raising(KeyboardInterrupt())()
+    )
+    with pytest.raises(KeyboardInterrupt):
+        service.startapp()
+    assert (service.app / "tests/test_receivers.py").exists()
+    assert service.base.read_bytes() == ADDED
+
+
+def raising(error):
+    def step(*args):
+        raise error
+
+    return step
