@@ -7,6 +7,14 @@ RECEIVER = "Use common.dispatch.suspending_receiver"
 SESSIONS = "Use common.sessions"
 INTEGRITY = "use assertIntegrityError or raises_integrity_error of common.testing"
 STORAGE = "use a RootManifest storage of common.storage"
+MISTYPED = """\
+from common.testing import MiddlewareTestCase
+
+
+class ATests(MiddlewareTestCase):
+    def test(self) -> None:
+        self.make_request(metod="POST")
+"""
 OUTDATED = 'from django.db import models\n\nmodels.CheckConstraint(check=models.Q(), name="")\n'
 UNMIGRATED = 'Profile.add_to_class("nick", models.TextField(default=""))\n'
 KEY = "-----BEGIN " + "RSA PRIVATE KEY-----\n"
@@ -73,7 +81,14 @@ WITH_INTEGRITY_ERROR = [
     "self.assertRaises((db.IntegrityError, ValueError), save)\n",
     "self.assertRaisesRegex(IntegrityError, 'unique', save)\n",
     "self.assertRaisesMessage(django.db.IntegrityError, 'unique', save)\n",
+    "with self.subTest('#1'), self.assertRaises(IntegrityError):\n    save()\n",
+    "with pytest.raises((ValueError, get(), IntegrityError)):\n    save()\n",
+    "with pytest.raises(match='x', expected_exception=IntegrityError):\n    save()\n",
+    "with pytest.RaisesGroup(IntegrityError):\n    save()\n",
+    "context = nullcontext() if fine else pytest.raises(IntegrityError)\n",
+    "contexts = [pytest.raises(IntegrityError)]\n",
 ]
+
 # What ruff refuses beside: an example for each family of rules.
 RULES = {
     "TID252": "from . import models\n\nmodels.User()\n",
@@ -153,6 +168,7 @@ def all_broken() -> Iterator[Broken]:
             )
     yield Broken("mypy", 'got "str", expected "int"', "def one() -> int:\n    return '1'\n")
     yield Broken("mypy", "Function is missing a type annotation", "def one(x):\n    return x\n")
+    yield Broken("mypy", 'argument "metod"', MISTYPED, "apps/users/tests/test_broken.py")
     yield Broken("mypy", "Missing type arguments", "x: dict = {}\n", "common/broken.py")
     yield Broken("django-upgrade", "Rewriting apps/users/broken.py", OUTDATED)
     yield Broken("djade", "1 file reformatted", "{%if a%}{% endif %}\n", "templates/broken.html")

@@ -38,6 +38,8 @@ class ProfileTests(TestCase):
         with pytest.raises((ValueError, TypeError)):
             int("IntegrityError")
         self.assertRaises(KeyError, Mock(side_effect=KeyError), IntegrityError)
+        advice = "never assertRaises(IntegrityError)", 'nor with "pytest.raises(IntegrityError)"'
+        assert Mock().calls.raises(IntegrityError), advice  # no pytest.raises(IntegrityError)
 
 
 @pytest.mark.django_db
@@ -46,6 +48,14 @@ def test_no_user_without_a_name():
         User.objects.create(username=None)
 '''
 PASSING = {
+    "deploy.yaml": "a: !reference [.x, script]\n---\nb: 1\n",
+    "apps/conftest.py": """\
+from common.testing import TestCase
+
+
+def pytest_report_header():
+    return f"with {TestCase.__name__}"
+""",
     "apps/users/welcome.py": """\
 import logging
 from typing import Any

@@ -66,6 +66,10 @@ CRASH = """
 
 urlpatterns += [urls.path("crash/<uuid:pk>/<slug:name>", lambda request, pk, name: 1 / 0)]
 """
+HIDDEN = """
+
+urlpatterns += [urls.path("admin/more/", admin.site.urls[0][0].callback)]
+"""
 UNSEARCHABLE = """
 
 UserAdmin.search_fields = ["gone"]
@@ -80,8 +84,9 @@ admin.site.register(Profile, get_form=lambda *args, **kwargs: None)
     ("path", "code", "failed"),
     [
         ("config/urls.py", CRASH, "test_each_url_is_answered[/crash/<uuid:pk>/<slug:name>]"),
-        ("apps/users/admin.py", UNSEARCHABLE, "test_each_admin_page_opens[users.User]"),
-        ("apps/users/admin.py", UNADDABLE, "test_each_admin_page_opens[users.Profile]"),
+        ("config/urls.py", HIDDEN, "test_each_url_is_answered[/admin/more/]"),
+        ("apps/users/admin.py", UNSEARCHABLE, "test_each_admin_page_opens[admin:users.User]"),
+        ("apps/users/admin.py", UNADDABLE, "test_each_admin_page_opens[admin:users.Profile]"),
         ("apps/users/models.py", UNMIGRATED, "test_no_migration_is_missing"),
     ],
 )
@@ -92,3 +97,12 @@ def test_the_smoke_tests_notice_what_does_not_work(bake, path, code, failed):
     assert f"FAILED config/tests/test_smoke.py::{failed}" in project.uv(
         "pytest", "config", status=1
     )
+
+
+def test_the_smoke_tests_notice_an_app_without_any_migrations(bake):
+    project = bake()
+    project.manage("startapp", "pets")
+    shutil.rmtree(project.path / "apps/pets/migrations")
+    printed = project.uv("pytest", "config", status=1)
+    assert "FAILED config/tests/test_smoke.py::test_no_migration_is_missing" in printed
+    assert "Create model Pets" in printed

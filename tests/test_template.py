@@ -37,7 +37,12 @@ def test_every_file_is_valid_unrendered(checkout):
 
 
 def test_the_repository_passes_its_own_hooks_unrendered(tmp_path, environment):
-    here = {**environment, "UV_NO_SYNC": "1", "UV_PROJECT_ENVIRONMENT": sys.prefix}
+    here = {
+        **environment,
+        "UV_FROZEN": "1",
+        "UV_NO_SYNC": "1",
+        "UV_PROJECT_ENVIRONMENT": sys.prefix,
+    }
     repository = Project(copy_template(tmp_path / "repository"), here)
     repository.track()
     repository.uv("pre-commit", "run", "--all-files")

@@ -22,7 +22,7 @@ _IN_FAILED_SQL_TRANSACTION = "25P02"  # PostgreSQL, where Django does not know o
 
 
 class TransactionHints:
-    """Hints in what runs a test: ``setUpTestData``, ``setUp``, the test and its subtests."""
+    """Hints in all that runs a test: ``setUpTestData``, ``setUp``, the test, subtests, ``tearDown``, cleanups."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -40,6 +40,16 @@ class TransactionHints:
         with _hint():
             _super._callTestMethod(method)
 
+    def _callTearDown(self) -> None:  # noqa: N802 -- unittest's name
+        _super: Any = super()
+        with _hint():
+            _super._callTearDown()
+
+    def _callCleanup(self, *args: Any, **kwargs: Any) -> None:  # noqa: N802 -- unittest's name
+        _super: Any = super()
+        with _hint():
+            _super._callCleanup(*args, **kwargs)
+
     @contextmanager
     def subTest(self, *args: Any, **kwargs: Any) -> Iterator[None]:  # noqa: N802 -- unittest's name
         _super: Any = super()
@@ -53,7 +63,7 @@ def _hint() -> Iterator[None]:
     try:
         yield
     except (TransactionManagementError, InternalError) as exc:
-        if _is_broken_transaction(exc):
+        if _is_broken_transaction(exc) and _HINT not in getattr(exc, "__notes__", []):
             exc.add_note(_HINT)
         raise
 

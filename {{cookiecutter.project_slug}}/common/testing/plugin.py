@@ -4,4 +4,4 @@ from django.conf import settings
 
 
 def pytest_report_header() -> str | None:
-    return "signals: suspended" if settings.SUSPEND_SIGNALS else None
+    return "signals: suspended" if getattr(settings, "SUSPEND_SIGNALS", False) else None

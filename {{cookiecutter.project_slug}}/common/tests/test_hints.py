@@ -92,6 +92,35 @@ def test_set_up_gets_it():
     assert HINT in report(Case)
 
 
+@pytest.mark.parametrize("add", [True, False])
+def test_tear_down_and_cleanups_get_it(add):
+    class Case(TestCase):
+        def test(self):
+            swallow()
+            if add:
+                self.addCleanup(Author.objects.count)
+
+        def tearDown(self):
+            if not add:
+                Author.objects.count()
+
+    assert HINT in report(Case)
+
+
+def test_subtests_of_a_test_that_is_debugged_get_it_once():
+    class Case(TestCase):
+        def test(self):
+            with self.subTest():  # outside of a run it catches nothing
+                raise transaction.TransactionManagementError(
+                    "An error occurred in the current transaction."
+                )
+
+    with pytest.raises(transaction.TransactionManagementError) as caught:
+        unittest.TestCase.debug(Case("test"))
+    [note] = caught.value.__notes__
+    assert HINT in note
+
+
 def test_set_up_test_data_gets_it():
     class Case(TestCase):
         @classmethod

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from importlib import import_module
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -19,9 +20,9 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.csrf import csrf_exempt
 
 from common.testing import MiddlewareTestCase
-from common.testing.requests import CreateError, UpdateError
 
 User = get_user_model()
+base = import_module("django.contrib.sessions.backends.base")
 urlpatterns = [path("elsewhere/", HttpResponse, name="elsewhere")]
 handler404 = handler500 = "not.the.default"
 
@@ -263,13 +264,13 @@ class RequestTests(MiddlewareTestCase):
         session["a"].append("not saved")
         assert (session.load(), session.modified) == ({"a": [1]}, True)
         first, session.modified = session.session_key, False
-        with pytest.raises(CreateError):
+        with pytest.raises(base.CreateError):
             session.save(must_create=True)
         session.cycle_key()
         assert (session.exists(first), session.exists(session.session_key)) == (False, True)
         assert (session.modified, len(session["a"])) == (True, 2)
         session.delete()
-        with pytest.raises(UpdateError):
+        with pytest.raises(base.UpdateError):
             session.save()
         assert (session.load(), session.session_key) == ({}, None)
 
