@@ -231,7 +231,7 @@ class Bucket(Storage):
     location = "assets"
     bucket_name = "ours"
     custom_domain = "cdn.example.com"
-    files: dict[str, bytes] = {}
+    files = {}
 
     @property
     def unsigned_connection(self):

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.urls import NoReverseMatch, Resolver404, URLResolver, get_resolver, resolve, reverse
 from django.utils.regex_helper import normalize
 
-SKIPPED: set[str] = set()  # routes and admin pages, as pytest prints them
+SKIPPED = set()  # routes and admin pages, as pytest prints them
 # What stands for the arguments of routes, tried in turn.
 ARGUMENTS = ["1", "a", "2000", str(UUID(int=1)), *(app.label for app in apps.get_app_configs())]
 
