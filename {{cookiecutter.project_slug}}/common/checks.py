@@ -1,8 +1,11 @@
 """Misconfiguration is a system check with an id, so that it shows before the first request."""
 
+from importlib import import_module
 from typing import Any
 
 from django.conf import STATICFILES_STORAGE_ALIAS, settings
+from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -35,6 +38,24 @@ def check_signals_not_suspended(**kwargs: Any) -> list[CheckMessage]:
             "SUSPEND_SIGNALS is on: receivers made with suspending_receiver do not run.",
             hint="Unset SUSPEND_SIGNALS in the environment when the bulk load is done.",
             id="common.W001",
+        )
+    ]
+
+
+@register(deploy=True)
+def check_session_cache(**kwargs: Any) -> list[CheckMessage]:
+    """E003: each process would read copies of sessions that others have changed since."""
+    engine = import_module(settings.SESSION_ENGINE).SessionStore
+    alias = settings.SESSION_CACHE_ALIAS
+    if not hasattr(engine, "cache_key_prefix") or not isinstance(caches[alias], LocMemCache):
+        return []
+    return [
+        Error(
+            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}, which caches sessions, and the cache {alias!r} is "
+            "in the memory of each process: what one saves, the others do not see.",
+            hint="Set CACHE_URL to a cache that all processes share, such as redis://host:6379/0; or "
+            "SESSION_ENGINE to 'django.contrib.sessions.backends.db'.",
+            id="common.E003",
         )
     ]
 

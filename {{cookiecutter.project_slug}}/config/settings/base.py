@@ -122,8 +122,29 @@ def database() -> dict[str, Any]:
     return config
 
 
+def cache() -> dict[str, Any]:
+    """Return the cache of ``CACHE_URL``; without one, the memory of each process."""
+    try:
+        config: dict[str, Any] = env.cache_url("CACHE_URL", default="locmemcache://")
+    except (ImproperlyConfigured, ValueError):
+        # Without the value, and from None: it may hold a password.
+        raise ImproperlyConfigured(
+            "CACHE_URL is not the URL of a cache: use redis://:password@host:6379/0"
+        ) from None
+    if config["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
+        # Seconds: a cache that does not answer must not keep requests waiting.
+        timeouts = {"socket_connect_timeout": 1, "socket_timeout": 1}
+        config["OPTIONS"] = timeouts | config.get("OPTIONS", {})
+    return config
+
+
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": cache()}
+# Merges what requests and jobs change at the same time. "django.contrib.sessions.backends.cached_db", which
+# does not, reads the same sessions: to switch logs nobody out.
+SESSION_ENGINE = "common.session_engine"
 
 AUTH_USER_MODEL = "users.User"
 AUTH_PASSWORD_VALIDATORS = [

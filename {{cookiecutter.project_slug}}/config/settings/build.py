@@ -12,6 +12,7 @@ os.environ |= {
     "SECRET_KEY": secrets.token_urlsafe(64),
     "ALLOWED_HOSTS": "localhost",
     "DATABASE_URL": "sqlite://:memory:",
+    "CACHE_URL": "redis://none",
     # jinja: if cookiecutter.static_files == "s3"
     "AWS_STORAGE_BUCKET_NAME": "none",
     # jinja: endif

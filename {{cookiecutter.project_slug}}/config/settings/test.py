@@ -14,6 +14,7 @@ if not env.str("DATABASE_URL", default=""):
     DATABASES = {"default": {"ENGINE": "common.postgresql", "NAME": "postgres"}}
 
 # jinja: endif
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # A view test never fails for want of a manifest, nor of STATIC_ROOT.
