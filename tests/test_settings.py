@@ -50,6 +50,8 @@ def test_production_names_what_it_misses(service, variable, value):
             "postgres://me:secret@host:port/name",
             "DATABASE_URL is not the URL of a database",
         ),
+        ("CACHE_URL", "garbage", "CACHE_URL is not the URL of a cache"),
+        ("CACHE_URL", "http://:secret@host", "CACHE_URL is not the URL of a cache"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, value, message):
@@ -72,6 +74,9 @@ def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, va
         ("DATABASE_URL", "sqlite:////elsewhere/db", "str(db.settings_dict['NAME'])", "/elsewhere/db"),
         ("DATABASE_URL", "sqlite://:memory:", "db.settings_dict['NAME']", ":memory:"),
         ("DATABASE_URL", "postgres://me:p%40ss@db:5433/name", "[db.settings_dict[k] for k in ('USER', 'PASSWORD', 'HOST', 'PORT', 'NAME')]", ["me", "p@ss", "db", 5433, "name"]),
+        ("CACHE_URL", "redis://:p%40ss@cache:6380/2", "settings.CACHES['default']['LOCATION']", "redis://:p%40ss@cache:6380/2"),
+        ("CACHE_URL", "redis://cache?socket_timeout=3", "settings.CACHES['default']['OPTIONS']", {"socket_connect_timeout": 1, "socket_timeout": 3}),
+        ("CACHE_URL", "", "settings.CACHES['default']['BACKEND'].split('.')[-1]", "LocMemCache"),
     ],
 )  # fmt: skip
 def test_a_variable_arrives(service, variable, value, expression, expected):

@@ -14,12 +14,14 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as RowStore
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from common.session_rows import changing
+
+__all__ = ["SessionBase", "SessionGone", "UpdateError", "edit_session", "session_store"]
 
 
 class SessionGone(Exception):  # noqa: N818 -- no error: people log out, sessions expire
