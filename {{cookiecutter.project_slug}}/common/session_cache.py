@@ -102,8 +102,10 @@ def _timeout(expire_date: datetime) -> float:
 
 def _note_undropped(key: str) -> None:
     now = monotonic()
-    while _undropped and (first := next(iter(_undropped))) and _undropped[first] < now:
-        _undropped.pop(first, None)
+    for other, until in list(_undropped.items()):  # of which other threads add and pop
+        if until > now:
+            break
+        _undropped.pop(other, None)
     _undropped.pop(key, None)
     _undropped[key] = now + MAX_AGE
 

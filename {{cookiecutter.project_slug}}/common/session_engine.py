@@ -34,7 +34,7 @@ class SessionStore(CachedStore):
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self._known: dict[str, bytes] = {}  # each value, as it was loaded or last saved
-        self._replaces = False
+        self._replaces = True  # as long as nothing is known: edit_session gives it the row's data
 
     def load(self) -> dict[str, Any]:
         copy = CachedCopy(self, self.session_key)

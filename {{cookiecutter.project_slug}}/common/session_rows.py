@@ -53,9 +53,9 @@ def changing(store: RowStore, must_create: bool = False) -> Iterator[Change]:
 
 def _lock(store: RowStore, using: str) -> AbstractBaseSession | None:
     rows: Any = store.model.objects.using(using)
-    if connections[using].features.has_select_for_update:
+    if connections[using].features.has_select_for_update:  # pragma: postgresql
         found = rows.select_for_update().filter(session_key=store.session_key)
-    else:
+    else:  # pragma: sqlite
         # SQLite ignores the above. There a transaction holds the lock once it has written, and one that has read
         # before may not wait for it: so the first statement writes, and reads. (RETURNING is of SQLite 3.35.)
         quote = connections[using].ops.quote_name
