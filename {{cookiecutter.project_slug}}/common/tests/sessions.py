@@ -18,9 +18,9 @@ PREFIX = "django.contrib.sessions.cached_db"
 
 
 class Cache(LocMemCache):
-    """Fails while ``down``. Calls ``before_add``, once, before it adds; notes how copies are written."""
+    """Fails while ``down``, and writes while ``read_only``. Calls ``before_add``, once, before it adds; notes how copies are written."""
 
-    down = False
+    down = read_only = False
     before_add = None
     writes = []  # (seconds that the copy may live, whether in a transaction)
 
@@ -36,6 +36,8 @@ class Cache(LocMemCache):
         return super().add(key, value, timeout, version)
 
     def set(self, key, value, timeout=None, version=None):
+        if Cache.read_only:
+            raise ConnectionError("The cache cannot be written.")
         if not key.endswith(":dropped"):
             Cache.writes.append((timeout, connection.in_atomic_block))
         super().set(key, value, timeout, version)
@@ -71,12 +73,12 @@ class Sessions:
     def setUp(self):
         super().setUp()
         self.addCleanup(self.clean)
-        Cache.down, Cache.before_add, Cache.writes = False, None, []
         self.model = session_store().model
         self.key = self.make(a=1, b=2)
 
     def clean(self):
-        Cache.down = False
+        Cache.down = Cache.read_only = False
+        Cache.before_add, Cache.writes = None, []
         cache.clear()
         self.model.objects.all().delete()
 

@@ -6,8 +6,8 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from common.sessions import session_store
-from common.tests.sessions import PREFIX, SessionTestCase, cache, queries
+from common.sessions import edit_session, session_store
+from common.tests.sessions import PREFIX, Cache, SessionTestCase, cache, queries
 
 CACHED_DB = "django.contrib.sessions.backends.cached_db"
 
@@ -53,16 +53,20 @@ class AdoptionTests(SessionTestCase):
             store["a"] = 3
             store.save()
 
-        actions = [
-            self.loaded,
-            write,
-            lambda: cache.clear() or self.loaded(),
-            lambda: self.make(a=1),
-        ]
-        ours = [count(action) for action in actions]
+        def edit():
+            with edit_session(self.key) as session:
+                session["a"] = 4
+
+        def load():
+            cache.clear()
+            self.loaded()
+
+        actions = [write, edit, self.loaded, load, lambda: session_store().create()]
+        ours_write, ours_edit, *ours = map(count, actions)
         with stock():
-            theirs = [count(action) for action in actions]
-        assert ours == [theirs[0], theirs[1] + 1, *theirs[2:]]
+            theirs_write, _, *theirs = map(count, actions)
+        assert ours_write == ours_edit == theirs_write + 1
+        assert ours == theirs
 
 
 class AsyncTests(SessionTestCase):
@@ -90,9 +94,7 @@ class AsyncTests(SessionTestCase):
             assert await session_store(old).aload() == {}
             assert await session_store(store.session_key).aload() == {"a": 1}
             self.key = store.session_key
-            await session_store(old).adelete()
             await store.aflush()
-            assert not await store.aexists(self.key)
 
         async_to_sync(run)()
         assert (self.row(), self.copy()) == (None, None)
@@ -101,3 +103,12 @@ class AsyncTests(SessionTestCase):
         async_to_sync(store.asave)()
         self.key = store.session_key
         assert self.row() == {"a": 1}
+
+    def test_adelete_goes_on_without_the_cache_and_aexists_looks_at_the_row(self):
+        store = session_store()
+        Cache.down = True
+        with self.assertLogs("common.session_cache", "ERROR"):
+            async_to_sync(store.adelete)(self.key)
+        Cache.down = False
+        assert (self.row(), self.copy()) == (None, {"a": 1, "b": 2})
+        assert not async_to_sync(store.aexists)(self.key)

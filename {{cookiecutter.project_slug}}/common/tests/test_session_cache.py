@@ -46,8 +46,10 @@ class ProtocolTests(SessionTestCase):
 
     def test_a_reader_does_not_put_back_what_was_deleted_before_it_adds(self):
         cache.clear()
+        Cache.before_add = self.fail
         with after_select(self.delete):
             self.loaded()
+        assert Cache.before_add
         assert self.copy() is None
 
     def test_a_reader_takes_back_what_was_deleted_while_it_adds(self):
@@ -84,6 +86,7 @@ class ProtocolTests(SessionTestCase):
         store.set_expiry(timezone.now() - timedelta(seconds=1))
         store.save()
         assert self.copy() is None
+        assert all(seconds > 0 for seconds, _ in Cache.writes)
         assert self.loaded().session_key is None
 
     def test_a_key_is_free_where_only_a_copy_is_left(self):
@@ -92,9 +95,11 @@ class ProtocolTests(SessionTestCase):
         assert not session_store().exists(self.key)
 
     def test_to_delete_nothing_is_no_error(self):
-        session_store().delete()
-        with queries(1):
-            session_store("k" * 32).delete()
+        session_store("k" * 32).delete()
+        Cache.down = True
+        with queries(0), self.assertNoLogs("common.session_cache"):
+            session_store().delete()
+        assert self.row()
 
 
 class OuterTransactionTests(Sessions, TestCase):
@@ -122,9 +127,9 @@ class OutageTests(SessionTestCase):
         session_cache._undropped.clear()
         self.addCleanup(session_cache._undropped.clear)
 
-    def outage(self):
+    def outage(self, kind="down"):
         self.enterContext(self.assertLogs("common.session_cache", "ERROR"))
-        Cache.down = True
+        setattr(Cache, kind, True)
 
     def test_requests_and_jobs_go_on_without_the_cache_and_read_nothing_stale_when_it_is_back(self):
         self.outage()
@@ -139,12 +144,23 @@ class OutageTests(SessionTestCase):
         assert self.copy() == {"a": 1, "b": 2}
         assert dict(self.loaded().items()) == {"a": "request", "b": "job"}
         assert self.copy() is None
+        cache.set(PREFIX + self.key, {"a": "another process"})
+        assert self.loaded()["a"] == "another process"
 
-    def test_a_delete_goes_on_without_the_cache(self):
+    def test_a_cache_that_can_only_be_read_serves_nothing_stale(self):
+        self.outage("read_only")
+        with edit_session(self.key) as session:
+            session["a"] = 3
+        assert self.copy() == {"a": 1, "b": 2}
+        assert self.loaded()["a"] == 3
+
+    def test_what_is_deleted_without_the_cache_stays_so(self):
+        keys = self.key, self.make(a=1)
         self.outage()
-        session_store(self.key).delete()
+        for key in keys:
+            session_store(key).delete()
         Cache.down = False
-        assert self.loaded().session_key is None
+        assert [session_store(key).load() for key in keys] == [{}, {}]
 
     def test_the_next_write_makes_a_copy_trusted_again(self):
         self.outage()

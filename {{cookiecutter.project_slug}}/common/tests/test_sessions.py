@@ -179,13 +179,15 @@ class EditTests(SessionTestCase):
             assert session.is_empty()
 
     def test_the_block_may_give_the_session_another_key(self):
-        with edit_session(self.key) as session:
-            session["a"] = 3
-            session.cycle_key()
-            del session["b"]
-        assert (self.row(), self.copy()) == (None, None)
-        self.key = session.session_key
-        assert self.row() == self.copy() == {"a": 3}
+        for name in ("common.session_engine", DJANGO + "cached_db"):
+            old = self.key = self.make(a=1, b=2)
+            with engine(name), edit_session(old) as session:
+                session["a"] = 3
+                session.cycle_key()
+                del session["b"]
+            assert (self.row(), self.copy()) == (None, None)
+            self.key = session.session_key
+            assert self.row() == self.copy() == {"a": 3}
 
     def test_a_store_is_read_anew_after_its_block(self):
         with edit_session(self.key) as session:
