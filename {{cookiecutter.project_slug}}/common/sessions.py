@@ -6,6 +6,8 @@
 The store of one backend, imported, is that of another one than the site's as soon as somebody changes the
 setting: then the job's change is in the row, and the site goes on with its cached copy. These go by
 ``SESSION_ENGINE``. After "Going too deep with Django Sessions".
+
+``live_sessions`` finds the keys. ``SessionBase`` is there for annotations.
 """
 
 from collections.abc import Iterator
@@ -21,7 +23,14 @@ from django.utils import timezone
 
 from common.session_rows import changing
 
-__all__ = ["SessionBase", "SessionGone", "UpdateError", "edit_session", "session_store"]
+__all__ = [
+    "SessionBase",
+    "SessionGone",
+    "UpdateError",
+    "edit_session",
+    "live_sessions",
+    "session_store",
+]
 
 
 class SessionGone(Exception):  # noqa: N818 -- no error: people log out, sessions expire
@@ -31,6 +40,35 @@ class SessionGone(Exception):  # noqa: N818 -- no error: people log out, session
 def session_store(session_key: str | None = None) -> SessionBase:
     """Return a store of the engine that ``SESSION_ENGINE`` names now."""
     store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return store
+
+
+def live_sessions(batch_size: int = 500) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the key and the data of each session that has not expired, as their rows have them.
+
+    A batch is in memory at a time, and the database is asked for nothing and holds nothing meanwhile: look at
+    the data as long as you like, then ``edit_session``, and look again. Sessions that are made, or change, while
+    this runs may or may not be among them. ImproperlyConfigured: as for ``edit_session``.
+    """
+    store = _store_with_rows()
+    key = ""
+    while rows := [
+        *store.model.objects.filter(session_key__gt=key, expire_date__gt=timezone.now()).order_by(
+            "session_key"
+        )[:batch_size]
+    ]:
+        for row in rows:
+            yield row.session_key, store.decode(row.session_data)
+        key = rows[-1].session_key
+
+
+def _store_with_rows(session_key: str | None = None) -> Any:
+    store = session_store(session_key)
+    if not isinstance(store, RowStore):
+        raise ImproperlyConfigured(
+            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}, which keeps no rows that could be locked: "
+            "use 'common.session_engine' to edit sessions outside of a request."
+        )
     return store
 
 
@@ -44,16 +82,11 @@ def edit_session(session_key: str) -> Iterator[SessionBase]:
     SessionGone: no such session, or it has expired, or the key is malformed. ImproperlyConfigured: the engine
     keeps no rows (signed cookies, ``cache``, ``file``), so there is nothing to lock.
     """
-    if not isinstance(session_store(), RowStore):
-        raise ImproperlyConfigured(
-            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}, which keeps no rows that could be locked: "
-            "use 'common.session_engine' to edit sessions outside of a request."
-        )
     # Others break a query: PostgreSQL takes no NUL, for one.
     is_possible = (
         isinstance(session_key, str) and session_key.isascii() and session_key.isprintable()
     )
-    store: Any = session_store(session_key if is_possible else None)
+    store = _store_with_rows(session_key if is_possible else None)
     # Without the key, which is as good as a password.
     if store.session_key is None:
         raise SessionGone("The key of the session is malformed.")
