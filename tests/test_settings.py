@@ -52,6 +52,9 @@ def test_production_names_what_it_misses(service, variable, value):
         ),
         ("CACHE_URL", "garbage", "CACHE_URL is not the URL of a cache"),
         ("CACHE_URL", "http://:secret@host", "CACHE_URL is not the URL of a cache"),
+        ("EMAIL_URL", "smtp://me:secret@", "EMAIL_URL is not the URL of a mail server"),
+        ("EMAIL_URL", "smtp://me:secret@host:port", "EMAIL_URL is not the URL of a mail server"),
+        ("EMAIL_URL", "mail://me:secret@host", "EMAIL_URL is not the URL of a mail server"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, value, message):
@@ -71,6 +74,7 @@ def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, va
         ("SECRET_KEY", "$ecret", "settings.SECRET_KEY", "$ecret"),
         ("LOG_LEVEL", "debug", "settings.LOGGING['root']['level']", "DEBUG"),
         ("STATIC_ROOT", "/elsewhere", "str(settings.STATIC_ROOT)", "/elsewhere"),
+        ("DEFAULT_FROM_EMAIL", "shop@example.com", "settings.DEFAULT_FROM_EMAIL", "shop@example.com"),
         ("DATABASE_URL", "sqlite:////elsewhere/db", "str(db.settings_dict['NAME'])", "/elsewhere/db"),
         ("DATABASE_URL", "sqlite://:memory:", "db.settings_dict['NAME']", ":memory:"),
         ("DATABASE_URL", "postgres://me:p%40ss@db:5433/name", "[db.settings_dict[k] for k in ('USER', 'PASSWORD', 'HOST', 'PORT', 'NAME')]", ["me", "p@ss", "db", 5433, "name"]),
@@ -86,6 +90,25 @@ def test_a_variable_arrives(service, variable, value, expression, expected):
         env["UV_OFFLINE"] = "0"
         options = ["--frozen", "--with", "psycopg[binary]~=3.3"]
     assert value_of(service, expression, *options, **env) == expected
+
+
+MAILER = """(lambda mailer: [
+    type(mailer).__module__.rpartition('.')[2],
+    *[getattr(mailer, name) for name in ('host', 'port', 'username', 'password', 'use_tls', 'use_ssl') if hasattr(mailer, name)],
+])(__import__('django.core.mail').core.mail.get_connection())"""
+
+
+@pytest.mark.parametrize("django_version", ["5.2", "6.1"])
+def test_mail_goes_where_its_url_says(bake, django_version):
+    project = bake(django_version=django_version)
+    for settings, url, expected in [
+        ("production", "", ["smtp", "localhost", 25, "", "", False, False]),
+        ("production", "smtp+tls://me:p%2Bq@host", ["smtp", "host", 587, "me", "p+q", True, False]),
+        ("local", "", ["console"]),
+        ("local", "smtp+ssl://host:2465", ["smtp", "host", 2465, "", "", False, True]),
+    ]:
+        module = {"DJANGO_SETTINGS_MODULE": f"config.settings.{settings}"}
+        assert value_of(project, MAILER, **{**PRODUCTION, **module, "EMAIL_URL": url}) == expected
 
 
 # Read by others than the settings.

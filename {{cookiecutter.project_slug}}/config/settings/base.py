@@ -6,6 +6,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.mail import mail_settings
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 
@@ -145,6 +147,9 @@ CACHES = {"default": cache()}
 # Merges what requests and jobs change at the same time. "django.contrib.sessions.backends.cached_db", which
 # does not, reads the same sessions: to switch logs nobody out.
 SESSION_ENGINE = "common.session_engine"
+
+globals().update(mail_settings(env.str("EMAIL_URL", default="smtp://localhost")))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
 AUTH_USER_MODEL = "users.User"
 AUTH_PASSWORD_VALIDATORS = [

@@ -1,5 +1,6 @@
 """Development: debug pages, any local host, a key that is not a secret."""
 
+from config.mail import mail_settings
 from config.settings.base import *
 from config.settings.base import env
 
@@ -22,3 +23,6 @@ if not env.str("DATABASE_URL", default=""):
 DEBUG = True
 SECRET_KEY = env.str("SECRET_KEY", default="insecure-key-for-development-only")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", ".localhost"]
+
+# Mail is printed.
+globals().update(mail_settings(env.str("EMAIL_URL", default="consolemail://")))
