@@ -1,12 +1,13 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import ListView
 
+from apps.shop import cart
 from apps.shop.middleware import StashRequest
 from apps.shop.models import Product
 
@@ -20,7 +21,15 @@ class ProductListView(ListView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         stashed = Product.objects.filter(pk__in=getattr(self.request.stash, "products", []))
-        return super().get_context_data(**kwargs, stashed={product.pk for product in stashed})
+        return super().get_context_data(
+            **kwargs,
+            stashed={product.pk for product in stashed},
+            in_cart=sum(count for _, count in cart.lines(self.request.session)),
+        )
+
+
+def back_to_products(request: HttpRequest) -> HttpResponse:
+    return redirect(f"{reverse('shop:product-list')}?{request.GET.urlencode()}")
 
 
 @require_POST
@@ -30,4 +39,24 @@ def stash_product(request: StashRequest, pk: int) -> HttpResponse:
     if pk not in stashed:
         get_object_or_404(Product, pk=pk)
     request.stash.products = sorted(stashed ^ {pk})
-    return redirect(f"{reverse('shop:product-list')}?{request.GET.urlencode()}")
+    return back_to_products(request)
+
+
+@require_safe
+def show_cart(request: HttpRequest) -> HttpResponse:
+    lines = cart.lines(request.session)
+    total = sum(product.price * count for product, count in lines)
+    return render(request, "shop/cart.html", {"lines": lines, "total": total})
+
+
+@require_POST
+def add_to_cart(request: HttpRequest, pk: int) -> HttpResponse:
+    get_object_or_404(Product, pk=pk)
+    cart.add(request.session, pk)
+    return back_to_products(request)
+
+
+@require_POST
+def remove_from_cart(request: HttpRequest, pk: int) -> HttpResponse:
+    cart.remove(request.session, pk)
+    return redirect("shop:cart")

@@ -1,0 +1,65 @@
+"""The cart: what a visitor means to buy, kept in the session.
+
+    session["cart"] = {"items": {"7": 2}, "changed_at": "2026-11-21T09:30:00+00:00", "reminded_at": None}
+
+Two of product 7. A mark, ``reminded_at``, belongs to a cart as it is: whatever changes the cart takes it away.
+Plain functions, which take the session of a request, the one of ``edit_session``, or a dict of its data.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from apps.shop.models import Product
+from common.sessions import SessionBase
+
+SESSION_KEY = "cart"
+
+
+def items(session: SessionBase | Mapping[str, Any]) -> dict[int, int]:
+    """Return how many there are of each product, by its primary key."""
+    cart = session.get(SESSION_KEY) or {"items": {}}
+    return {int(pk): count for pk, count in cart["items"].items()}
+
+
+def lines(session: SessionBase | Mapping[str, Any]) -> list[tuple[Product, int]]:
+    """Return the products, those that are still sold, and how many there are of each."""
+    counts = items(session)
+    return [(product, counts[product.pk]) for product in Product.objects.filter(pk__in=counts)]
+
+
+def add(session: SessionBase, pk: int) -> None:
+    found = items(session)
+    _change(session, found | {pk: found.get(pk, 0) + 1})
+
+
+def remove(session: SessionBase, pk: int) -> None:
+    """Take all of a product out, if it is there."""
+    found = items(session)
+    if found.pop(pk, None):
+        _change(session, found)
+
+
+def _change(session: SessionBase, changed: dict[int, int]) -> None:
+    session[SESSION_KEY] = {
+        "items": {str(pk): count for pk, count in changed.items()},  # JSON has no other keys
+        "changed_at": timezone.now().isoformat(),
+        "reminded_at": None,
+    }
+
+
+def is_abandoned(session: SessionBase | Mapping[str, Any], since: datetime) -> bool:
+    """Return whether the cart holds something, was left alone ``since`` then, and nobody was reminded of it."""
+    cart = session.get(SESSION_KEY)
+    return bool(
+        cart
+        and cart["items"]
+        and not cart["reminded_at"]
+        and datetime.fromisoformat(cart["changed_at"]) <= since
+    )
+
+
+def mark_reminded(session: SessionBase) -> None:
+    session[SESSION_KEY] |= {"reminded_at": timezone.now().isoformat()}
