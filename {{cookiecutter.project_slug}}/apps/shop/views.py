@@ -44,8 +44,10 @@ def stash_product(request: StashRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def show_cart(request: HttpRequest) -> HttpResponse:
-    lines = cart.lines(request.session)
-    total = sum(product.price * count for product, count in lines)
+    lines = [
+        (product, count, product.price * count) for product, count in cart.lines(request.session)
+    ]
+    total = sum(price for _, _, price in lines)
     return render(request, "shop/cart.html", {"lines": lines, "total": total})
 
 

@@ -74,6 +74,7 @@ class CartPageTests(TestCase):
         page = self.client.get(reverse("shop:cart"))
         self.assertContains(page, "1 × Kettle &amp; co")
         self.assertContains(page, "2 × Mug")
+        self.assertContains(page, "9.00")
         self.assertContains(page, "28.90")
 
     def test_what_was_removed_is_in_it_no_longer(self):
