@@ -9,7 +9,7 @@ from tests.conventions import UNMIGRATED
 
 def test_the_default_bake_is_small(bake):
     project = bake()
-    assert len(project.files()) <= 114
+    assert len(project.files()) <= 130
     project.run("uv", "sync", "--quiet")
     packages = project.run(
         "uv", "pip", "list", "--quiet", "--python", project.env["UV_PROJECT_ENVIRONMENT"]

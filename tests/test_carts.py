@@ -1,0 +1,68 @@
+"""The example's job as it is run: as processes, on the databases of development."""
+
+import re
+import subprocess
+from contextlib import ExitStack
+
+import pytest
+
+CARTS = """
+from datetime import timedelta
+from unittest import mock
+from django.utils import timezone
+from apps.shop import cart
+from apps.shop.models import Product
+from apps.users.models import User
+from common.sessions import session_store
+
+mug = Product.objects.create(name="Mug", price=5)
+for number in range(200):
+    user = User.objects.create(username=f"user{number}", email=f"user{number}@example.com")
+    session = session_store()
+    session["_auth_user_id"] = str(user.pk)
+    with mock.patch("django.utils.timezone.now", return_value=timezone.now() - timedelta(days=2)):
+        cart.add(session, mug.pk)
+    session.create()
+"""
+# Both have started Django, and begin at the same time.
+JOB = """
+from django.core.management import call_command
+print("ready", flush=True)
+input()
+call_command("remind_abandoned_carts")
+"""
+SHELL = ("manage.py", "shell", "--verbosity=0", "-c")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_of_two_jobs_at_once_each_cart_is_mailed_by_one(bake, database):
+    project = bake(database=database)
+    project.manage("migrate")
+    project.uv(*SHELL, CARTS)
+    with ExitStack() as stack:  # at whose end they find their input closed
+        jobs = [
+            stack.enter_context(
+                subprocess.Popen(
+                    ["uv", "run", *SHELL, JOB],
+                    cwd=project.path,
+                    env=project.env,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(2)
+        ]
+        for job in jobs:
+            assert job.stdout.readline() == "ready\n"
+        for job in jobs:
+            job.stdin.write("\n")
+            job.stdin.flush()
+        outputs = [job.communicate(timeout=120)[0] for job in jobs]
+
+    assert [job.returncode for job in jobs] == [0, 0]
+    mailed = re.findall(r"^To: (.+)$", "".join(outputs), re.M)
+    assert sorted(mailed) == sorted(f"user{number}@example.com" for number in range(200))
+    counts = [int(re.search(r"^200 sessions, (\d+) reminders", out, re.M)[1]) for out in outputs]
+    assert sum(counts) == 200
+    assert "200 sessions, 0 reminders." in project.manage("remind_abandoned_carts")
