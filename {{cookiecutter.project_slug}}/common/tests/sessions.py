@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 
+import pytest
 from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection, connections, router
@@ -63,6 +64,8 @@ SETTINGS = {
 class Sessions:
     """One session, ``self.key``, of the keys "a" and "b"."""
 
+    # pytest-django makes no test database for a SimpleTestCase by itself: it would be the developer's.
+    pytestmark = pytest.mark.usefixtures("django_db_setup")
     databases = {"default"}
 
     @classmethod
