@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
-from django.db import connection, connections, router
+from django.db import connection, connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -64,8 +64,8 @@ SETTINGS = {
 class Sessions:
     """One session, ``self.key``, of the keys "a" and "b"."""
 
-    # pytest-django makes no test database for a SimpleTestCase by itself: it would be the developer's.
-    pytestmark = pytest.mark.usefixtures("django_db_setup")
+    # Without it, a SimpleTestCase that runs alone has the developer's database: pytest-django makes none for it.
+    pytestmark = pytest.mark.django_db
     databases = {"default"}
 
     @classmethod
@@ -156,16 +156,9 @@ def after_select(function):
     assert not calls
 
 
-class _Router:
-    def db_for_read(self, model, **hints):
-        return "threads"
-
-    db_for_write = db_for_read
-
-
 @contextmanager
 def threads_can_wait(path):
-    """Have sessions where threads wait for each other: in SQLite's memory they would fail at once.
+    """Have a database where threads wait for each other: in memory, SQLite's would fail at once.
 
     Nothing is locked at BEGIN there, unlike with this service's settings.
     """
@@ -173,15 +166,13 @@ def threads_can_wait(path):
         yield
         return
     options = {"timeout": 20, "init_command": "PRAGMA journal_mode = WAL"}
-    config = connection.settings_dict | {"NAME": path, "OPTIONS": options}
-    connections.settings["threads"] = config
+    default, config = connections["default"], connections.settings["default"]
+    connections.settings["default"] = config | {"NAME": path, "OPTIONS": options}
+    connections["default"] = connections.create_connection("default")
     try:
-        with override_settings(DATABASE_ROUTERS=[_Router()]):
-            model = session_store().model
-            with connections["threads"].schema_editor() as editor:
-                editor.create_model(model)
-            assert router.db_for_write(model) == "threads"
-            yield
+        with connection.schema_editor() as editor:
+            editor.create_model(session_store().model)
+        yield
     finally:
-        connections["threads"].close()
-        del connections["threads"], connections.settings["threads"]
+        connection.close()
+        connections.settings["default"], connections["default"] = config, default

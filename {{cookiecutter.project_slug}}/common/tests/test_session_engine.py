@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from importlib import import_module
+from tempfile import TemporaryDirectory
 from threading import Barrier
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.test import override_settings
 from django.urls import path
 
 from common.sessions import edit_session, session_store
-from common.tests.sessions import SETTINGS, SessionTestCase, cache, threads_can_wait
+from common.tests.sessions import SessionTestCase, threads_can_wait
 
 # They are banned where they are imported, for good reasons; here they are what is compared with.
 CreateError, UpdateError = (
@@ -189,33 +190,27 @@ class MergeTests(SessionTestCase):
             assert self.row() == {"a": "2000-01-01", "b": "2000-01-02"}
 
 
-def test_twelve_threads_that_write_a_key_each_keep_twelve_keys(
-    django_db_setup, django_db_blocker, tmp_path
-):
-    barrier = Barrier(12)
+class RaceTests(SessionTestCase):
+    def test_twelve_threads_that_write_a_key_each_keep_twelve_keys(self):
+        barrier = Barrier(12)
 
-    def write(key, number):
-        try:
-            store = session_store(key)
-            store[f"key{number}"] = number
-            barrier.wait(60)
-            store.save()
-        finally:
-            connections.close_all()
+        def write(number):
+            try:
+                store = self.loaded()
+                barrier.wait(60)
+                store[f"key{number}"] = number
+                store.save()
+            finally:
+                connections.close_all()
 
-    with (
-        django_db_blocker.unblock(),
-        override_settings(**SETTINGS),
-        threads_can_wait(tmp_path / "db"),
-        ThreadPoolExecutor(12) as pool,
-    ):
-        store = session_store()
-        store.create()
-        list(pool.map(write, [store.session_key] * 12, range(12)))
-        cache.clear()
-        data = dict(session_store(store.session_key).items())
-        store.delete()
-    assert data == {f"key{number}": number for number in range(12)}
+        with (
+            TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            threads_can_wait(f"{folder}/db"),
+            ThreadPoolExecutor(12) as pool,
+        ):
+            self.key = self.make()
+            list(pool.map(write, range(12)))
+            assert self.row() == {f"key{number}": number for number in range(12)}
 
 
 @override_settings(ROOT_URLCONF=__name__, SESSION_SAVE_EVERY_REQUEST=True)
