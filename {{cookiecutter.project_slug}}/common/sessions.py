@@ -76,7 +76,8 @@ def _store_with_rows(session_key: str | None = None) -> Any:
 def edit_session(session_key: str) -> Iterator[SessionBase]:
     """Give the session as its row has it, locked; save it at the end of the block, when it raises nothing.
 
-    Whoever saves or edits this session meanwhile waits, so keep the block short. The session lives on for
+    Whoever saves or edits this session meanwhile waits, so keep the block short; but do not nest blocks for one
+    session, as the outer one then saves what it has. The session lives on for
     as long as it would have: an edit does not prolong it, unless by ``set_expiry``.
 
     SessionGone: no such session, or it has expired, or the key is malformed. ImproperlyConfigured: the engine
