@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -35,10 +36,11 @@ SHELL = ("manage.py", "shell", "--verbosity=0", "-c")
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_of_two_jobs_at_once_each_cart_is_mailed_by_one(bake, database):
+def test_of_two_jobs_at_once_each_cart_is_mailed_by_one(bake, database, tmp_path):
     project = bake(database=database)
     project.manage("migrate")
     project.uv(*SHELL, CARTS)
+    logs = [tmp_path / "1", tmp_path / "2"]
     with ExitStack() as stack:  # at whose end they find their input closed
         jobs = [
             stack.enter_context(
@@ -47,18 +49,23 @@ def test_of_two_jobs_at_once_each_cart_is_mailed_by_one(bake, database):
                     cwd=project.path,
                     env=project.env,
                     stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
+                    stdout=stack.enter_context(
+                        log.open("w")
+                    ),  # A pipe that is full would stop them.
                     text=True,
                 )
             )
-            for _ in range(2)
+            for log in logs
         ]
-        for job in jobs:
-            assert job.stdout.readline() == "ready\n"
+        while not all("ready" in log.read_text() for log in logs):
+            assert [job.poll() for job in jobs] == [None, None]
+            time.sleep(0.05)
         for job in jobs:
             job.stdin.write("\n")
             job.stdin.flush()
-        outputs = [job.communicate(timeout=120)[0] for job in jobs]
+        for job in jobs:
+            job.wait(timeout=120)
+    outputs = [log.read_text() for log in logs]
 
     assert [job.returncode for job in jobs] == [0, 0]
     mailed = re.findall(r"^To: (.+)$", "".join(outputs), re.M)
