@@ -1,20 +1,27 @@
-"""Real servers for what bakes do in production: PostgreSQL, and an S3 API over HTTP."""
+"""Real servers for what bakes do in production: PostgreSQL, Redis, and an S3 API over HTTP."""
 
 import itertools
 import json
+import os
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.project import PRODUCTION, SOURCE
+from tests.project import PRODUCTION, SOURCE, TEMPLATE
+
+# The shell, and with it the server, ends with its input, whatever ends this process.
+REDIS = '"$@" & cat; kill $!; wait'
 
 
-@pytest.fixture
-def postgresql(environment):
-    """The URL of a private PostgreSQL server that is empty: the one that bakes start where they are told of none."""
+@contextmanager
+def running_postgresql(environment):
     # It ends with its input, whatever ends this process.
     with subprocess.Popen(
         [sys.executable, "-m", "common.postgresql.server"],
@@ -28,6 +35,52 @@ def postgresql(environment):
         sockets = server.stdout.readline().strip()
         yield f"postgres://postgres@/postgres?host={sockets}"
         server.communicate()
+
+
+@pytest.fixture
+def postgresql(environment):
+    """The URL of a private PostgreSQL server that is empty: the one that bakes start where they are told of none."""
+    with running_postgresql(environment) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """The URL of a Redis: that of REDIS_URL, or else of a private server."""
+    if url := os.environ.get("REDIS_URL"):
+        yield url
+        return
+    folder = tmp_path_factory.mktemp("redis")
+    # There are no wheels for newer Pythons, but the server in this one asks for none.
+    command = "uv pip install --quiet --group redis --no-deps --only-binary :all: --python-version 3.12"
+    subprocess.run([*command.split(), "--target", folder], cwd=TEMPLATE, check=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = f"--bind 127.0.0.1 --port {port} --save".split()
+    with subprocess.Popen(
+        ["sh", "-c", REDIS, "redis", folder / "bin/redis-server", *options, ""],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as server:
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            raise AssertionError(f"no Redis at port {port}")
+        yield f"redis://127.0.0.1:{port}/0"
+        server.communicate()
+
+
+@pytest.fixture
+def redis_url(redis_server):
+    """The CACHE_URL of an empty cache: its keys have a prefix of their own."""
+    return f"{redis_server}{'&' if '?' in redis_server else '?'}key_prefix={uuid4().hex}"
 
 
 numbers = itertools.count()
@@ -97,7 +150,7 @@ def production(request):
     """A function from answers to the environment variables of production, with the servers that these answers want."""
 
     def settings(answers):
-        variables = dict(PRODUCTION)
+        variables = {**PRODUCTION, "CACHE_URL": request.getfixturevalue("redis_url")}
         if answers.get("database") == "postgresql":
             variables["DATABASE_URL"] = request.getfixturevalue("postgresql")
         if answers.get("static_files") == "s3":

@@ -1,0 +1,84 @@
+"""Sessions on real servers: many change one at the same time, and things go wrong meanwhile."""
+
+import shutil
+from contextlib import ExitStack
+
+import pytest
+
+from tests.project import PRODUCTION, TEMPLATE, Project
+from tests.servers import running_postgresql
+
+STOCK = "django.contrib.sessions.backends.cached_db"
+BAKES = [
+    pytest.param({"database": database, **django}, id=f"{database}{label}", marks=marks)
+    for django, label, marks in [({}, "", ()), ({"django_version": "6.1"}, "-6.1", pytest.mark.long)]
+    for database in ("sqlite", "postgresql")
+]
+
+
+@pytest.fixture(scope="module", params=BAKES)
+def site(request, tmp_path_factory, bake_into, environment):
+    """A bake whose database has the table of sessions, with the scripts of these tests."""
+    folder = tmp_path_factory.mktemp("sessions")
+    with ExitStack() as servers:
+        variables = dict(PRODUCTION)
+        if request.param["database"] == "postgresql":
+            variables["DATABASE_URL"] = servers.enter_context(running_postgresql(environment))
+        baked = bake_into(folder / "bake", TEMPLATE, request.param)
+        for script in TEMPLATE.glob("tests/session_*.py"):
+            shutil.copy(script, baked.path)
+        project = Project(baked.path, {**baked.env, **variables})
+        project.manage("migrate", "sessions")
+        yield project
+
+
+@pytest.fixture
+def race(site, redis_url):
+    """A function that runs a race and gives how many of how many changes were kept."""
+
+    def race(*arguments, cache=redis_url):
+        output = site.uv("python", "session_race.py", *map(str, arguments), CACHE_URL=cache)
+        words = output.splitlines()[-1].split()
+        return int(words[0]), int(words[2])
+
+    return race
+
+
+def test_requests_and_jobs_in_processes_lose_nothing(race):
+    assert race("processes", 4, 250) == (1000, 1000)
+
+
+def test_requests_and_jobs_in_threads_lose_nothing(race):
+    assert race("threads", 12, 20) == (240, 240)
+
+
+def test_requests_and_jobs_lose_nothing_where_the_cache_is_in_memory(race):
+    assert race("threads", 12, 20, cache="locmemcache://") == (240, 240)
+
+
+def test_with_the_engine_of_django_changes_are_lost(race):
+    kept, made = race("processes", 4, 50, STOCK)
+    assert kept < made == 200
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["processes", "threads"])
+def test_long_races_lose_nothing(race, kind):
+    assert race(kind, 8, 500) == (4000, 4000)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "the_cache_stops_before_an_edit",
+        "the_cache_stops_during_an_edit",
+        "the_cache_stops_during_a_request",
+        "the_database_fails_inside",
+        "a_process_is_killed_in_an_edit",
+        "another_holds_the_lock_for_too_long",
+        "the_session_expires_during_an_edit",
+        "a_request_that_reads_ends_after_a_job",
+    ],
+)
+def test_nothing_is_lost_nor_stale_when(site, redis_url, fault):
+    site.uv("python", "session_faults.py", fault, CACHE_URL=redis_url)
