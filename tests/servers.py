@@ -52,7 +52,9 @@ def redis_server(tmp_path_factory):
         return
     folder = tmp_path_factory.mktemp("redis")
     # There are no wheels for newer Pythons, but the server in this one asks for none.
-    command = "uv pip install --quiet --group redis --no-deps --only-binary :all: --python-version 3.12"
+    command = (
+        "uv pip install --quiet --group redis --no-deps --only-binary :all: --python-version 3.12"
+    )
     subprocess.run([*command.split(), "--target", folder], cwd=TEMPLATE, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -77,10 +79,14 @@ def redis_server(tmp_path_factory):
         server.communicate()
 
 
+def with_prefix(url):
+    """Return the CACHE_URL of an empty cache in the Redis at ``url``: its keys have a prefix of their own."""
+    return f"{url}{'&' if '?' in url else '?'}key_prefix={uuid4().hex}"
+
+
 @pytest.fixture
 def redis_url(redis_server):
-    """The CACHE_URL of an empty cache: its keys have a prefix of their own."""
-    return f"{redis_server}{'&' if '?' in redis_server else '?'}key_prefix={uuid4().hex}"
+    return with_prefix(redis_server)
 
 
 numbers = itertools.count()

@@ -11,15 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from session_site import STOCK, ask, fork, new_session, row_of, settings, stored
 
+# The site has set Django up.
+# isort: split
 from common.sessions import edit_session
 from django.db import connections
-
 
 SESSIONS = 10
 
 
 def change(keys, worker, edits):
-    mine: dict = {key: set() for key in keys}
+    mine: dict[str, set[str]] = {key: set() for key in keys}
     try:
         for number in range(edits):
             key = keys[number * SESSIONS // edits]

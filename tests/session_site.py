@@ -4,29 +4,47 @@ Planted there beside manage.py, and imported by the scripts that tests run in it
 """
 
 import multiprocessing
-import os
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+import django
+
+django.setup()
+
+from common.sessions import session_store  # noqa: E402
+from django.conf import settings  # noqa: E402 -- needs the setup, as do those below
+from django.core.cache import cache  # noqa: E402
+from django.http import JsonResponse  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.urls import path  # noqa: E402
+
+STOCK = "django.contrib.sessions.backends.cached_db"
+# A process forked before this one has used its database has connections of its own.
+fork = multiprocessing.get_context("fork")
+during: list[Callable[[], None]] = []  # to call in the middle of the next request
+
 
 class Wire:
-    """Stands between this process and its cache, if that is a Redis; can be cut, and mended."""
+    """Stands between this process and its Redis; can be cut, and mended."""
 
-    def __init__(self) -> None:
-        url = urlsplit(os.environ["CACHE_URL"])
-        self.redis = (url.hostname, url.port or 6379)
+    def __init__(self):
         self.is_cut = False
-        self.ends: list[socket.socket] = []
+        self.ends = []
+
+    def connect(self):
+        """Start, before the cache is used."""
+        url = urlsplit(settings.CACHES["default"]["LOCATION"])
+        self.redis = (url.hostname, url.port or 6379)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        if url.hostname:
-            login, _, _ = url.netloc.rpartition("@")
-            netloc = f"{login}@" * bool(login) + f"127.0.0.1:{self.listener.getsockname()[1]}"
-            os.environ["CACHE_URL"] = url._replace(netloc=netloc).geturl()
+        login = url.netloc.rpartition("@")[0]
+        here = f"{login}@" * bool(login) + f"127.0.0.1:{self.listener.getsockname()[1]}"
+        settings.CACHES["default"]["LOCATION"] = url._replace(netloc=here).geturl()
         threading.Thread(target=self.accept, daemon=True).start()
 
-    def accept(self) -> None:
+    def accept(self):
         while True:
             end, _ = self.listener.accept()
             if self.is_cut:
@@ -37,7 +55,7 @@ class Wire:
             for pair in ((end, other), (other, end)):
                 threading.Thread(target=self.pass_on, args=pair, daemon=True).start()
 
-    def pass_on(self, source: socket.socket, target: socket.socket) -> None:
+    def pass_on(self, source, target):
         with suppress(OSError):
             while data := source.recv(65536):
                 target.sendall(data)
@@ -45,35 +63,18 @@ class Wire:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def cut(self) -> None:
+    def cut(self):
         self.is_cut = True
         for end in self.ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
         self.ends.clear()
 
-    def mend(self) -> None:
+    def mend(self):
         self.is_cut = False
 
 
 wire = Wire()
-
-import django  # noqa: E402 -- reads CACHE_URL
-
-django.setup()
-
-from django.conf import settings  # noqa: E402 -- needs the settings
-from django.core.cache import cache  # noqa: E402
-from django.http import JsonResponse  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.urls import path  # noqa: E402
-
-from common.sessions import session_store  # noqa: E402
-
-STOCK = "django.contrib.sessions.backends.cached_db"
-# A process forked before this one has used its database has connections of its own.
-fork = multiprocessing.get_context("fork")
-during: list = []  # functions to call in the middle of the next request
 
 
 def read(request):
