@@ -54,6 +54,7 @@ def assert_soon_gone(key):
 def the_cache_stops_before_an_edit():
     key = new_session(a=1)
     wire.cut()
+    assert seen(key) == {"a": 1}
     with edit_session(key) as session:
         session["b"] = 2
     assert row_of(key) == seen(key) == {"a": 1, "b": 2}
