@@ -1,6 +1,7 @@
 """Sessions on real servers: many change one at the same time, and things go wrong meanwhile."""
 
 import json
+import re
 import shutil
 from contextlib import ExitStack
 
@@ -24,7 +25,7 @@ def site(request, tmp_path_factory, bake_into, environment):
     """A bake whose database has the table of sessions, with the scripts of these tests."""
     folder = tmp_path_factory.mktemp("sessions")
     with ExitStack() as servers:
-        variables = dict(PRODUCTION)
+        variables = {**PRODUCTION, "DATABASE_POOL_SIZE": "16"}  # a connection for each thread
         if request.param["database"] == "postgresql":
             variables["DATABASE_URL"] = servers.enter_context(running_postgresql(environment))
         baked = bake_into(folder / "bake", TEMPLATE, request.param)
@@ -44,8 +45,8 @@ def race(site, redis_url):
         sqlite = f"sqlite:///db.sqlite3?transaction_mode={transaction_mode}"
         database = site.env.get("DATABASE_URL", sqlite)
         output = site.uv(*command, CACHE_URL=cache, DATABASE_URL=database)
-        words = output.splitlines()[-1].split()
-        return int(words[0]), int(words[2])
+        kept, made = re.search(r"^(\d+) of (\d+) changes kept$", output, re.M).groups()
+        return int(kept), int(made)
 
     return race
 
