@@ -54,6 +54,7 @@ def test_production_names_what_it_misses(service, variable, value):
         ("CACHE_URL", "http://:secret@host", "CACHE_URL is not the URL of a cache"),
         ("EMAIL_URL", "smtp://me:secret@", "EMAIL_URL is not the URL of a mail server"),
         ("EMAIL_URL", "smtp://me:secret@host:port", "EMAIL_URL is not the URL of a mail server"),
+        ("EMAIL_URL", "smtp://host?timeout=3", "EMAIL_URL is not the URL of a mail server"),
         ("EMAIL_URL", "mail://me:secret@host", "EMAIL_URL is not the URL of a mail server"),
     ],
 )
@@ -79,7 +80,7 @@ def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, va
         ("DATABASE_URL", "sqlite://:memory:", "db.settings_dict['NAME']", ":memory:"),
         ("DATABASE_URL", "postgres://me:p%40ss@db:5433/name", "[db.settings_dict[k] for k in ('USER', 'PASSWORD', 'HOST', 'PORT', 'NAME')]", ["me", "p@ss", "db", 5433, "name"]),
         ("CACHE_URL", "redis://:p%40ss@cache:6380/2", "settings.CACHES['default']['LOCATION']", "redis://:p%40ss@cache:6380/2"),
-        ("CACHE_URL", "redis://cache?socket_timeout=3", "settings.CACHES['default']['OPTIONS']", {"socket_connect_timeout": 1, "socket_timeout": 3}),
+        ("CACHE_URL", "redis://cache?socket_timeout=3", "settings.CACHES['default']['OPTIONS']", {"socket_connect_timeout": 0.5, "socket_timeout": 3}),
         ("CACHE_URL", "", "settings.CACHES['default']['BACKEND'].split('.')[-1]", "LocMemCache"),
     ],
 )  # fmt: skip

@@ -3,8 +3,9 @@
 from importlib import import_module
 from typing import Any
 
+from django.apps import apps
 from django.conf import STATICFILES_STORAGE_ALIAS, settings
-from django.core.cache import caches
+from django.core.cache import InvalidCacheBackendError, caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
@@ -45,9 +46,15 @@ def check_signals_not_suspended(**kwargs: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def check_session_cache(**kwargs: Any) -> list[CheckMessage]:
     """E003: each process would read copies of sessions that others have changed since."""
-    engine = import_module(settings.SESSION_ENGINE).SessionStore
+    if not apps.is_installed("django.contrib.sessions"):
+        return []
     alias = settings.SESSION_CACHE_ALIAS
-    if not hasattr(engine, "cache_key_prefix") or not isinstance(caches[alias], LocMemCache):
+    try:
+        engine, cache = import_module(settings.SESSION_ENGINE).SessionStore, caches[alias]
+    except (AttributeError, ImportError, InvalidCacheBackendError) as exc:
+        hint = "Correct SESSION_ENGINE, or SESSION_CACHE_ALIAS."
+        return [Error(f"Sessions do not work: {exc}", hint=hint, id="common.E003")]
+    if not hasattr(engine, "cache_key_prefix") or not isinstance(cache, LocMemCache):
         return []
     return [
         Error(

@@ -31,20 +31,25 @@ class CachedCopy:
         self.cache = store._cache
         self.key = f"{store.cache_key_prefix}{session_key}"
         self.marker = f"{self.key}:dropped"
+        self.is_in_reach = True
 
     def get(self) -> dict[str, Any] | None:
         """Return the data of the session; None where there is no copy to be trusted."""
         if _is_undropped(self.key) and not self.drop():
+            self.is_in_reach = False
             return None
         try:
             data: dict[str, Any] | None = self.cache.get(self.key)
             return data
         except Exception:  # whatever the client of the cache raises
             logger.exception("The session cache cannot be read: the session comes from its row.")
+            self.is_in_reach = False
             return None
 
     def fill(self, data: dict[str, Any], expire_date: datetime) -> None:
         """Add what was read from the row, unless somebody wrote or dropped a copy since."""
+        if not self.is_in_reach:
+            return
         try:
             if self.cache.get(self.marker) is None:
                 self.cache.add(self.key, data, _timeout(expire_date))
@@ -52,6 +57,7 @@ class CachedCopy:
                     self.cache.delete(self.key)
         except Exception:
             logger.exception("The session cache cannot be filled.")
+            self.drop()  # The copy may be there, and the marker, too.
 
     def put(self, data: dict[str, Any], expire_date: datetime) -> None:
         """Write what the row has now. The caller holds the row's lock."""

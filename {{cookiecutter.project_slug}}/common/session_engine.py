@@ -18,7 +18,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import IntegrityError, connections, router, transaction
 
 from common.session_cache import CachedCopy
-from common.session_rows import changing
+from common.session_rows import changing, read
 
 
 class SessionStore(CachedStore):
@@ -71,12 +71,17 @@ class SessionStore(CachedStore):
 
     def _merged(self, mine: dict[str, Any], row: AbstractBaseSession) -> dict[str, Any]:
         """Return the data of ``row`` with what was changed here since it was known."""
-        if self._replaces:
+        theirs = read(self, row)
+        if self._replaces or theirs is None:
             return mine
-        now = self._fingerprints(mine)
+        now, stored = self._fingerprints(mine), self._fingerprints(theirs)
         changed = {key: mine[key] for key in mine if now[key] != self._known.get(key)}
-        theirs = self.decode(row.session_data)
-        kept = {key: theirs[key] for key in theirs if key in mine or key not in self._known}
+        # What is the same on both sides is the object that the request may hold, and change again.
+        kept = {
+            key: mine[key] if stored[key] == now.get(key) else theirs[key]
+            for key in theirs
+            if key in mine or key not in self._known
+        }
         return kept | changed
 
     def _note(self, data: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as RowStore
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core import signing
 from django.db import connections, router, transaction
 
 from common.session_cache import CachedCopy, copy_of
@@ -49,6 +50,20 @@ def changing(store: RowStore, must_create: bool = False) -> Iterator[Change]:
     except BaseException:
         copy.drop()
         raise
+
+
+def read(store: RowStore, row: AbstractBaseSession) -> dict[str, Any] | None:
+    """Return the data of ``row``; None where they cannot be read, of which Django makes an empty session.
+
+    That would be taken for one that somebody has cleared, while another SECRET_KEY is being brought in.
+    """
+    data: dict[str, Any] = store.decode(row.session_data)
+    if not data:
+        try:
+            signing.loads(row.session_data, salt=store.key_salt, serializer=store.serializer)
+        except Exception:  # whatever the serializer raises
+            return None
+    return data
 
 
 def _lock(store: RowStore, using: str) -> AbstractBaseSession | None:

@@ -21,7 +21,7 @@ from django.contrib.sessions.backends.db import SessionStore as RowStore
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from common.session_rows import changing
+from common.session_rows import changing, read
 
 __all__ = [
     "SessionBase",
@@ -76,12 +76,12 @@ def _store_with_rows(session_key: str | None = None) -> Any:
 def edit_session(session_key: str) -> Iterator[SessionBase]:
     """Give the session as its row has it, locked; save it at the end of the block, when it raises nothing.
 
-    Whoever saves or edits this session meanwhile waits, so keep the block short; but do not nest blocks for one
-    session, as the outer one then saves what it has. The session lives on for
-    as long as it would have: an edit does not prolong it, unless by ``set_expiry``.
+    Whoever saves or edits this session meanwhile waits, on SQLite whoever writes anything: keep the block short.
+    Do not nest blocks for one session, as the outer one then saves what it has. ``flush`` ends the session. It
+    lives on for as long as it would have: an edit does not prolong it, unless ``set_expiry`` changes that.
 
-    SessionGone: no such session, or it has expired, or the key is malformed. ImproperlyConfigured: the engine
-    keeps no rows (signed cookies, ``cache``, ``file``), so there is nothing to lock.
+    SessionGone: no such session, or it has expired, or cannot be read, or the key is malformed.
+    ImproperlyConfigured: the engine keeps no rows (signed cookies, ``cache``, ``file``) that could be locked.
     """
     # Others break a query: PostgreSQL takes no NUL, for one.
     is_possible = (
@@ -96,7 +96,10 @@ def edit_session(session_key: str) -> Iterator[SessionBase]:
         if row is None or row.expire_date <= timezone.now():
             raise SessionGone("The session is gone: its visitor logged out, or it expired.")
         change.copy.drop()  # while the cache is in reach, which it may not be at the end
-        store._session_cache = store.decode(row.session_data)
+        data = read(store, row)
+        if data is None:
+            raise SessionGone("The session cannot be read: was it signed with another SECRET_KEY?")
+        store._session_cache = data
         expiry = store.get("_session_expiry")
         yield store
         if store.session_key == session_key:

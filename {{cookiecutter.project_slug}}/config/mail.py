@@ -30,10 +30,13 @@ def smtp_options(url: str) -> dict[str, Any]:
         port = parts.port or default_port
         if not parts.hostname:
             raise ValueError("no host")
+        if parts.path.strip("/") or parts.query:
+            raise ValueError("more than a host")
     except (KeyError, ValueError):
         # Without the value, and from None: it may hold a password.
         raise ImproperlyConfigured(
-            "EMAIL_URL is not the URL of a mail server: use smtp+tls://user:password@host:587"
+            "EMAIL_URL is not the URL of a mail server: use smtp+tls://user:password@host:587, "
+            "smtp+ssl://…, smtp://… or consolemail://"
         ) from None
     return {
         "host": parts.hostname,

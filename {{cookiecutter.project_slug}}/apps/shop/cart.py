@@ -61,5 +61,8 @@ def is_abandoned(session: SessionBase | Mapping[str, Any], since: datetime) -> b
     )
 
 
-def mark_reminded(session: SessionBase) -> None:
-    session[SESSION_KEY] |= {"reminded_at": timezone.now().isoformat()}
+def mark_reminded(session: SessionBase) -> dict[str, Any]:
+    """Mark the cart, and return it."""
+    marked: dict[str, Any] = session[SESSION_KEY] | {"reminded_at": timezone.now().isoformat()}
+    session[SESSION_KEY] = marked
+    return marked

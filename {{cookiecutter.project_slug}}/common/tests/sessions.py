@@ -19,10 +19,10 @@ PREFIX = "django.contrib.sessions.cached_db"
 
 
 class Cache(LocMemCache):
-    """Fails while ``down``, and writes while ``read_only``. Calls ``before_add``, once, before it adds; notes how copies are written."""
+    """Fails while ``down``, and writes while ``read_only``. Calls ``before_add`` and ``after_add``, once; notes how copies are written."""
 
     down = read_only = False
-    before_add = None
+    before_add = after_add = None
     writes = []  # (seconds that the copy may live, whether in a transaction)
 
     def make_and_validate_key(self, key, version=None):
@@ -31,10 +31,14 @@ class Cache(LocMemCache):
         return super().make_and_validate_key(key, version)
 
     def add(self, key, value, timeout=None, version=None):
-        hook, Cache.before_add = Cache.before_add, None
-        if hook:
-            hook()
-        return super().add(key, value, timeout, version)
+        before, after = Cache.before_add, Cache.after_add
+        Cache.before_add = Cache.after_add = None
+        if before:
+            before()
+        added = super().add(key, value, timeout, version)
+        if after:
+            after()
+        return added
 
     def set(self, key, value, timeout=None, version=None):
         if Cache.read_only:
@@ -81,7 +85,8 @@ class Sessions:
 
     def clean(self):
         Cache.down = Cache.read_only = False
-        Cache.before_add, Cache.writes = None, []
+        Cache.before_add = Cache.after_add = None
+        Cache.writes = []
         cache.clear()
         self.model.objects.all().delete()
 

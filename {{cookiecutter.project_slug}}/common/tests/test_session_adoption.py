@@ -6,7 +6,7 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from common.sessions import edit_session, session_store
+from common.sessions import SessionGone, edit_session, session_store
 from common.tests.sessions import PREFIX, Cache, SessionTestCase, cache, queries
 
 CACHED_DB = "django.contrib.sessions.backends.cached_db"
@@ -23,6 +23,26 @@ class AdoptionTests(SessionTestCase):
             theirs = session_store()
         assert type(ours).__qualname__ == type(theirs).__qualname__
         assert (ours.key_salt, ours.cache_key_prefix) == (theirs.key_salt, PREFIX)
+
+    def test_a_row_that_another_secret_key_has_signed_is_not_taken_for_an_empty_session(self):
+        with override_settings(SECRET_KEY="new"):
+            self.change_row(a=1, b=3)
+        store = self.loaded()
+        store["a"] = 3
+        with self.assertLogs("django.security.SuspiciousSession"):
+            store.save()
+        assert self.row() == {"a": 3, "b": 2}  # as Django would
+
+        with override_settings(SECRET_KEY="new"):
+            self.change_row(a=1, b=3)
+        with (
+            self.assertLogs("django.security.SuspiciousSession"),
+            self.assertRaisesMessage(SessionGone, "signed with another SECRET_KEY"),
+            edit_session(self.key),
+        ):
+            raise NotImplementedError
+        with override_settings(SECRET_KEY="new"):
+            assert self.row() == {"a": 1, "b": 3}
 
     def test_either_reads_row_and_cached_copy_of_the_other(self):
         for writer, reader in (

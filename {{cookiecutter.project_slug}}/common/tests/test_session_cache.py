@@ -3,14 +3,12 @@
 from datetime import timedelta
 from unittest import mock
 
-from django.core.checks import run_checks
-from django.test import override_settings
 from django.utils import timezone
 
 from common import session_cache
 from common.session_cache import MAX_AGE
 from common.sessions import edit_session, session_store
-from common.testing import SimpleTestCase, TestCase
+from common.testing import TestCase
 from common.tests.sessions import (
     PREFIX,
     Cache,
@@ -181,6 +179,23 @@ class OutageTests(SessionTestCase):
         assert self.copy() is None
         assert self.loaded()["a"] == 3
 
+    def test_a_reader_that_cannot_look_at_the_marker_again_does_not_bring_a_session_back(self):
+        cache.delete(PREFIX + self.key)
+        Cache.before_add = session_store(self.key).delete
+        Cache.after_add = self.outage
+        assert self.loaded()["a"] == 1
+        Cache.down = False
+        assert session_store(self.key).load() == {}
+
+    def test_a_request_asks_a_cache_that_is_out_of_reach_once_to_read_and_twice_to_write(self):
+        Cache.down = True
+        with self.assertLogs("common.session_cache", "ERROR") as logs:
+            store = self.loaded()
+            assert len(logs.records) == 1
+            store["a"] = 3
+            store.save()
+        assert len(logs.records) == 3
+
     def test_what_was_not_dropped_is_forgotten_when_all_copies_are_gone(self):
         other = self.make(a=1)
         self.outage()
@@ -190,39 +205,3 @@ class OutageTests(SessionTestCase):
             assert not session_cache._is_undropped(PREFIX + self.key)
             session_store(other).delete()
         assert list(session_cache._undropped) == [PREFIX + other]
-
-
-class DeployCheckTests(SimpleTestCase):
-    def errors(self, deploy=True, **settings):
-        with override_settings(**settings):
-            found = run_checks(include_deployment_checks=deploy)
-        return [error for error in found if error.id == "common.E003"]
-
-    def cache(self, backend):
-        return {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "none"}}
-
-    def test_a_cache_in_the_memory_of_each_process_is_refused_under_an_engine_that_caches(self):
-        caches = self.cache("locmem.LocMemCache")
-        for name in ("common.session_engine", "django.contrib.sessions.backends.cache"):
-            [error] = self.errors(SESSION_ENGINE=name, CACHES=caches)
-            assert error.is_serious()
-            assert error.msg.startswith(f"SESSION_ENGINE is '{name}', which caches sessions")
-            assert "the cache 'default' is in the memory of each process" in error.msg
-            assert "Set CACHE_URL" in error.hint
-
-    def test_the_cache_is_that_of_sessions(self):
-        caches = self.cache("db.DatabaseCache")
-        caches["sessions"] = self.cache("locmem.LocMemCache")["default"]
-        engine = "common.session_engine"
-        assert self.errors(SESSION_ENGINE=engine, CACHES=caches) == []
-        [error] = self.errors(SESSION_ENGINE=engine, CACHES=caches, SESSION_CACHE_ALIAS="sessions")
-        assert "the cache 'sessions'" in error.msg
-
-    def test_other_engines_and_development_are_left_alone(self):
-        caches = self.cache("locmem.LocMemCache")
-        assert (
-            self.errors(SESSION_ENGINE="django.contrib.sessions.backends.db", CACHES=caches) == []
-        )
-        assert (
-            self.errors(deploy=False, SESSION_ENGINE="common.session_engine", CACHES=caches) == []
-        )

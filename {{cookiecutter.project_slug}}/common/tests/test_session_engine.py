@@ -56,6 +56,16 @@ class MergeTests(SessionTestCase):
         assert self.row() == self.copy() == {"a": "one", "b": "two", "c": "two"}
         assert dict(one.items()) == self.row()
 
+    def test_a_change_inside_of_a_value_counts_after_a_save_as_well(self):
+        self.key = self.make(cart={"lines": [1]}, a=1)
+        store = self.loaded()
+        cart = store["cart"]
+        store["a"] = 2
+        store.save()
+        cart["lines"].append(2)
+        store.save()
+        assert self.row() == {"cart": {"lines": [1, 2]}, "a": 2}
+
     def test_a_change_inside_of_a_value_counts(self):
         self.key = self.make(cart={"lines": [1]}, a=1)
         one, two = self.loaded(), self.loaded()

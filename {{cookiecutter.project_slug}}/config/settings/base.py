@@ -134,8 +134,8 @@ def cache() -> dict[str, Any]:
             "CACHE_URL is not the URL of a cache: use redis://:password@host:6379/0"
         ) from None
     if config["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
-        # Seconds: a cache that does not answer must not keep requests waiting.
-        timeouts = {"socket_connect_timeout": 1, "socket_timeout": 1}
+        # Seconds: a cache that does not answer must not keep requests waiting, some with a session locked.
+        timeouts = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
         config["OPTIONS"] = timeouts | config.get("OPTIONS", {})
     return config
 
@@ -145,7 +145,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": cache()}
 # Merges what requests and jobs change at the same time. "django.contrib.sessions.backends.cached_db", which
-# does not, reads the same sessions: to switch logs nobody out.
+# does not, reads the same sessions: to switch logs nobody out. Empty the cache once all processes have switched:
+# its copies live for weeks.
 SESSION_ENGINE = "common.session_engine"
 
 globals().update(mail_settings(env.str("EMAIL_URL", default="smtp://localhost")))

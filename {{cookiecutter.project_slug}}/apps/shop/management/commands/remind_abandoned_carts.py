@@ -4,6 +4,7 @@ How to go through all sessions, and to change some, while visitors use them: ``c
 """
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -63,9 +64,10 @@ class Command(BaseCommand):
 
 
 def remind(session_key: str, data: dict[str, Any]) -> bool:
-    """Send the mail and mark the cart, unless somebody else did, or changed it; return whether it was sent.
+    """Mark the cart and send the mail, unless somebody else did, or changed it; return whether it was sent.
 
-    The mail goes out before the mark is committed: a crash in between makes it two, the other way round none.
+    The mark is saved first, and taken back where the mail fails: nobody waits for a mail server, which may be
+    slow, with a session locked. A crash in between means no mail, the other way round it would mean two.
     """
     message = reminder(data)
     if message is None:
@@ -74,10 +76,16 @@ def remind(session_key: str, data: dict[str, Any]) -> bool:
         with edit_session(session_key) as session:
             if session.get(cart.SESSION_KEY) != data[cart.SESSION_KEY]:
                 return False
-            message.send()
-            cart.mark_reminded(session)
+            marked = cart.mark_reminded(session)
     except SessionGone:
         return False
+    try:
+        message.send()
+    except BaseException:
+        with suppress(SessionGone), edit_session(session_key) as session:
+            if session.get(cart.SESSION_KEY) == marked:
+                session[cart.SESSION_KEY] = data[cart.SESSION_KEY]
+        raise
     return True
 
 
