@@ -145,8 +145,6 @@ def all_broken() -> Iterator[Broken]:
         yield from banned("django.dispatch.receiver", RECEIVER, f"{folder}/broken.py")
     for rule, code in RULES.items():
         yield Broken("ruff-check", f"{rule} ", code)
-    for code in ("import sys, os\n\nos, sys\n", 'digits = "\\d"\n'):
-        yield Broken("ruff-check", "files were modified by this hook", code)
     yield Broken("ruff-check", "INP001", "", "apps/orders/models.py")
     yield Broken("ruff-format", "1 file reformatted", "x=1\n")
     for code in WITH_INTEGRITY_ERROR:

@@ -35,7 +35,7 @@ call_command("remind_abandoned_carts")
 SHELL = ("manage.py", "shell", "--verbosity=0", "-c")
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_of_two_jobs_at_once_each_cart_is_mailed_by_one(bake, database, tmp_path):
     project = bake(database=database)
     project.manage("migrate")

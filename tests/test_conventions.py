@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -39,13 +40,45 @@ def plant(project, path, code):
 
 
 BROKEN = [*all_broken()]
+# These judge each file by itself, and name each: one run of the hook tells of all.
+BY_FILE = {
+    "ruff-check": "{path}:.*{message}",
+    "integrity-error": "{path}:",
+    "static-storage": "{path}:",
+}
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=str)
+@pytest.mark.parametrize("hook", BY_FILE)
+def test_each_file_that_breaks_a_convention_is_refused_in_words_that_help(project, hook):
+    planted = {}
+    for number, broken in enumerate(broken for broken in BROKEN if broken.hook == hook):
+        path = str(Path(broken.path).with_stem(f"{Path(broken.path).stem}{number}"))
+        plant(project, path, broken.code)
+        planted[path] = broken
+    said = project.uv(
+        "pre-commit", "run", hook, "--files", *planted, status=1, RUFF_OUTPUT_FORMAT="concise"
+    )
+    for path, broken in planted.items():
+        line = BY_FILE[hook].format(path=re.escape(path), message=re.escape(broken.message))
+        assert re.search(f"^{line}", said, re.M), broken
+        assert broken.message in said
+
+
+@pytest.mark.parametrize(
+    "broken", [broken for broken in BROKEN if broken.hook not in BY_FILE], ids=str
+)
 def test_what_breaks_a_convention_is_refused_in_words_that_help(project, broken):
     plant(project, broken.path, broken.code)
     said = project.uv("pre-commit", "run", broken.hook, "--files", broken.path, status=1)
     assert broken.message in " ".join(said.split())
+
+
+@pytest.mark.parametrize("code", ["import sys, os\n\nos, sys\n", 'digits = "\\d"\n'])
+def test_what_ruff_can_mend_it_mends_and_refuses(project, code):
+    plant(project, "apps/users/broken.py", code)
+    said = project.uv("pre-commit", "run", "ruff-check", "--all-files", status=1)
+    assert "files were modified by this hook" in said
+    assert (project.path / "apps/users/broken.py").read_text() != code
 
 
 def test_what_is_left_of_a_merge_is_refused(project):

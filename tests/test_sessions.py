@@ -14,7 +14,7 @@ from tests.servers import running_postgresql, with_prefix
 STOCK = "django.contrib.sessions.backends.cached_db"
 BAKES = [
     {"database": "sqlite"},
-    {"database": "postgresql"},
+    pytest.param({"database": "postgresql"}, marks=pytest.mark.long),
     pytest.param({"database": "sqlite", "django_version": "6.1"}, marks=pytest.mark.long),
     pytest.param({"database": "postgresql", "django_version": "6.1"}, marks=pytest.mark.long),
 ]
