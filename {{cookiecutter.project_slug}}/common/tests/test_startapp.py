@@ -147,9 +147,9 @@ def test_any_other_list_is_left_alone_and_the_line_to_add_is_shown(service, sour
 
 def test_settings_that_have_the_app_are_not_written(service):
     service.base.write_bytes(ADDED)
-    before = service.base.stat()
+    before = written(service.base)
     assert "It is in INSTALLED_APPS" in service.startapp()
-    assert service.base.stat() == before
+    assert written(service.base) == before
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ def test_a_reserved_model_is_refused(service, model):
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])
 def test_what_exists_is_not_touched(service, make):
     make(service.app)
-    before = os.lstat(service.app)
+    before = written(service.app)
     with pytest.raises(CommandError, match=f"'{service.app}' already exists"):
         service.startapp()
-    assert os.lstat(service.app) == before
+    assert written(service.app) == before
 
 
 def test_what_somebody_else_makes_meanwhile_is_not_touched(service, monkeypatch):
@@ -240,6 +240,12 @@ def test_ctrl_c_at_the_very_end_leaves_the_app_whole(service, monkeypatch):
         service.startapp()
     assert (service.app / "tests/test_receivers.py").exists()
     assert service.base.read_bytes() == ADDED
+
+
+def written(path):
+    """Return what says that a file was written: not when it was last read."""
+    status = os.lstat(path)
+    return status.st_ino, status.st_mode, status.st_mtime_ns
 
 
 def raising(error):
