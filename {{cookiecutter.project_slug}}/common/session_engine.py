@@ -44,7 +44,8 @@ class SessionStore(CachedStore):
             if row := self._get_session_from_db():
                 data = self.decode(row.session_data)
                 copy.fill(data, row.expire_date)
-        self._note(data)
+        if not hasattr(self, "_session_cache"):  # Or somebody just looks.
+            self._note(data)
         return data
 
     def clear(self) -> None:

@@ -44,6 +44,15 @@ class AdoptionTests(SessionTestCase):
         with override_settings(SECRET_KEY="new"):
             assert self.row() == {"a": 1, "b": 3}
 
+    def test_to_look_at_what_others_have_added_does_not_take_it_away(self):
+        store = self.loaded()
+        with edit_session(self.key) as session:
+            session["c"] = "job"
+        assert store.load()["c"] == "job"
+        store["a"] = 3
+        store.save()
+        assert self.row() == {"a": 3, "b": 2, "c": "job"}
+
     def test_either_reads_row_and_cached_copy_of_the_other(self):
         for writer, reader in (
             (settings.SESSION_ENGINE, CACHED_DB),
