@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "{{cookiecutter.project_slug}}"))
 sys.dont_write_bytecode = True
-ENGINES = {"stock": "django.contrib.sessions.backends.cached_db", "ours": "common.session_engine"}
+ENGINES = {"stock": "django.contrib.sessions.backends.cached_db", "ours": "common.sessions.engine"}
 SESSIONS, ROUNDS = 100, 15
 
 settings.configure(

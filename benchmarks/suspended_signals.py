@@ -25,7 +25,7 @@ settings.configure(
 )
 django.setup()
 
-from common.dispatch import suspending_receiver  # noqa: E402 -- needs the settings
+from common.signals import suspending_receiver  # noqa: E402 -- needs the settings
 
 
 def model(name: str) -> type[models.Model]:

@@ -7,18 +7,15 @@ import shlex
 import shutil
 from pathlib import Path
 
-# (the answer, what it must be for the paths to stay, the paths)
-OPTIONAL = [
-    ("{{ cookiecutter.example_app }}", "True", ["apps/shop"]),
-    (
-        "{{ cookiecutter.database }}",
-        "postgresql",
-        ["common/postgresql", "common/tests/test_postgresql.py"],
-    ),
-    ("{{ cookiecutter.static_files }}", "s3", ["common/tests/test_s3.py"]),
-    ("{{ cookiecutter.ci_provider }}", "github", [".github"]),
-    ("{{ cookiecutter.ci_provider }}", "gitlab", [".gitlab-ci.yml"]),
-]
+# Each optional path, and the answers that keep it.
+OPTIONAL = {
+    "apps/shop": "{{ cookiecutter.example_app }}",
+    "common/postgresql": "{{ cookiecutter.database == 'postgresql' }}",
+    "common/static_files/s3.py": "{{ cookiecutter.static_files == 's3' }}",
+    "common/static_files/whitenoise.py": "{{ cookiecutter.static_files == 'whitenoise' }}",
+    ".github": "{{ cookiecutter.ci_provider == 'github' }}",
+    ".gitlab-ci.yml": "{{ cookiecutter.ci_provider == 'gitlab' }}",
+}
 # What tools may have left in the template's folder.
 CACHES = ["**/.venv", "**/venv", "**/__pycache__", "**/.*_cache", "**/.hypothesis", ".tox"]
 OUTPUTS = ["htmlcov", ".coverage", ".coverage.*", "build", "*.egg-info"]
@@ -41,10 +38,9 @@ def remove(path: Path) -> None:
 
 
 def main(project: Path) -> None:
-    for answer, kept_for, names in OPTIONAL:
-        if answer != kept_for:
-            for name in names:
-                remove(project / name)
+    for name, is_kept in OPTIONAL.items():
+        if is_kept != "True":
+            remove(project / name)
     for pattern in CACHES + OUTPUTS:
         for path in sorted(project.glob(pattern)):
             remove(path)

@@ -13,10 +13,10 @@ import pytest
 from cookiecutter.main import cookiecutter
 from packaging.specifiers import SpecifierSet
 
-from tests.answers import SETS, name_of
-from tests.project import TEMPLATE, Project, find_python, isolated_environment
+from tests.harness.answers import SETS, name_of
+from tests.harness.project import TEMPLATE, Project, find_python, isolated_environment
 
-pytest_plugins = ["tests.combinations", "tests.servers"]
+pytest_plugins = ["tests.harness.summary", "tests.harness.servers"]
 
 
 def pytest_addoption(parser):

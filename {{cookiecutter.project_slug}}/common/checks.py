@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from common.storage import RootManifestMixin
+from common.static_files.manifest import RootManifestMixin
 
 
 @register

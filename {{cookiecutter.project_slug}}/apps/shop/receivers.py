@@ -4,7 +4,7 @@ from django.db.models.functions import Now
 from django.db.models.signals import post_delete, post_save
 
 from apps.shop.models import Description, Product
-from common.dispatch import suspending_receiver
+from common.signals import suspending_receiver
 
 
 @suspending_receiver([post_save, post_delete], sender=Description)

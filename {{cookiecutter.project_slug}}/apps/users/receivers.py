@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db.models.signals import post_save
 
 from apps.users.models import Profile, User
-from common.dispatch import suspending_receiver
+from common.signals import suspending_receiver
 
 
 @suspending_receiver(post_save, sender=settings.AUTH_USER_MODEL)

@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "common.health.HealthzMiddleware",
     "django.middleware.security.SecurityMiddleware",
     # jinja: if cookiecutter.static_files == "whitenoise"
-    "common.whitenoise.WhiteNoiseMiddleware",
+    "common.static_files.whitenoise.WhiteNoiseMiddleware",
     # jinja: endif
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -147,7 +147,7 @@ CACHES = {"default": cache()}
 # Merges what requests and jobs change at the same time. "django.contrib.sessions.backends.cached_db", which
 # does not, reads the same sessions: to switch logs nobody out. Empty the cache once all processes have switched:
 # its copies live for weeks.
-SESSION_ENGINE = "common.session_engine"
+SESSION_ENGINE = "common.sessions.engine"
 
 globals().update(mail_settings(env.str("EMAIL_URL", default="smtp://localhost")))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
@@ -175,8 +175,8 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # Assets go to STATIC_ROOT, or where production.py says; the manifest of their names stays
     # with the code, in BASE_DIR.
-    "staticfiles": {"BACKEND": "common.storage.RootManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"},
 }
 
-# Read by common.dispatch.suspending_receiver. For bulk loads; `check --deploy` warns of it.
+# Read by common.signals.suspending_receiver. For bulk loads; `check --deploy` warns of it.
 SUSPEND_SIGNALS = env.bool("SUSPEND_SIGNALS", default=False)

@@ -24,7 +24,7 @@ from config.settings.production import *
 # Not into the bucket: whoever deploys the release uploads its assets.
 STORAGES = {
     **STORAGES,
-    "staticfiles": {"BACKEND": "common.storage.RootManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"},
 }
 
 # jinja: endif

@@ -50,7 +50,7 @@ CSRF_COOKIE_SECURE = True
 # Compressed, and handed out by WhiteNoise; hashed names may be cached for ever.
 STORAGES = {
     **STORAGES,
-    "staticfiles": {"BACKEND": "common.storage.RootManifestWhiteNoiseStorage"},
+    "staticfiles": {"BACKEND": "common.static_files.whitenoise.RootManifestWhiteNoiseStorage"},
 }
 # jinja: else
 # Only collectstatic contacts the bucket: the names are in the manifest, the URLs are unsigned.
@@ -58,7 +58,7 @@ endpoint = env.str("AWS_S3_ENDPOINT_URL", default=None)
 STORAGES = {
     **STORAGES,
     "staticfiles": {
-        "BACKEND": "common.storage.RootManifestS3Storage",
+        "BACKEND": "common.static_files.s3.RootManifestS3Storage",
         "OPTIONS": {
             "bucket_name": env.str("AWS_STORAGE_BUCKET_NAME"),
             "location": env.str("AWS_LOCATION", default="static"),

@@ -1,13 +1,12 @@
 """Tests: fast, and the same whatever the environment says; ``DATABASE_URL`` chooses the database."""
 
 from config.settings.base import *
-from config.settings.base import BASE_DIR, INSTALLED_APPS, STORAGES, env
+from config.settings.base import BASE_DIR, STORAGES, env
 
 DEBUG = False
 SECRET_KEY = "insecure-key-for-tests-only"
 ALLOWED_HOSTS = ["testserver", "localhost"]
 
-INSTALLED_APPS = [*INSTALLED_APPS, "common.apps.CommonTestsConfig"]
 # jinja: if cookiecutter.database == "postgresql"
 if not env.str("DATABASE_URL", default=""):
     # A private server, whose data are gone with it.

@@ -1,0 +1,224 @@
+"""Which answers are refused, how, and that the others arrive unchanged."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from typing import Any
+
+import pytest
+from cookiecutter.exceptions import FailedHookException
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.harness.answers import NASTY, name_of
+from tests.harness.project import TEMPLATE
+
+SLUG_RULE = (
+    "use lower-case letters, digits, '-' and '_', starting with a letter"
+    " and ending with a letter or digit, at most 50"
+)
+BAD_SLUGS = [
+    "My Proj", "a/b", "../up", "/tmp/absolute", "", " ", ".", "..", "A", "é", "a b", "a.b", "1a", "-a", "_a", "a-",
+    "a_", "a" * 51, "a\n", "a\x00", "ａ", "٣", "a٣a", "a\\b", "$HOME", "~",
+]  # fmt: skip
+BAD_TEXTS = [
+    "", " ", "\u00a0\u3000", "x" * 201, "a\nb", "a\rb", "a\tb", "a\x00b", "a\x7fb", "a\x85b", "a\u2028b", "a\u2029b",
+    "a\ud800b", "a\ue000b", "a\U0010ffffb", "a\u0378b",
+    *(f"a{chr(code)}b" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
+]  # fmt: skip
+# What cookiecutter takes for a template in an answer, before this template sees it: see the README.
+SYNTAX = re.compile(r"\{\{|<%%|<##|# jinja:")
+BLANKS: list[Any] = ["Zs"]
+REFUSED: list[Any] = ["Cc", "Cs", "Co", "Cn", "Zl", "Zp"]
+BIDI = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+accepted_text = st.text(
+    st.characters(exclude_categories=REFUSED, exclude_characters=BIDI), min_size=1, max_size=200
+).filter(lambda text: text.strip() and not SYNTAX.search(text))
+refused_text = st.one_of(
+    st.text(st.characters(categories=BLANKS), max_size=200),
+    st.builds(
+        lambda before, bad, after: before + bad + after,
+        st.text(st.characters(codec="ascii", categories=["L"]), max_size=99),
+        st.characters(categories=REFUSED) | st.sampled_from(BIDI),
+        st.text(st.characters(codec="ascii", categories=["L"]), max_size=99),
+    ),
+    accepted_text.map(lambda text: text + "x" * 200),
+)
+accepted_slug = st.from_regex(r"[a-z]([a-z0-9_-]{0,48}[a-z0-9])?", fullmatch=True)
+refused_slug = st.text(max_size=60).filter(
+    lambda slug: (
+        not re.fullmatch(r"[a-z]([a-z0-9_-]{0,48}[a-z0-9])?", slug) and not SYNTAX.search(slug)
+    )
+)
+
+
+def problems(bake, tmp_path, **answers):
+    """Return the lines that refuse ``answers``, having seen that nothing was written."""
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(FailedHookException) as refused:
+        bake(**answers)
+    made = set(tmp_path.rglob("*")) - set(before)
+    assert all(path.is_dir() and not any(path.iterdir()) for path in made), made
+    return str(refused.value).splitlines()
+
+
+def assert_arrived(project, name, description):
+    with (project.path / "pyproject.toml").open("rb") as file:
+        assert tomllib.load(file)["project"]["description"] == description
+    assigned = {
+        ast.unparse(node.targets[0]): node.value.value
+        for node in ast.parse((project.path / "config/settings/base.py").read_text()).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    assert assigned["PROJECT_NAME"] == name
+    assert assigned["PROJECT_DESCRIPTION"] == description
+    readme = (project.path / "README.md").read_text()
+    assert name in readme
+    assert description in readme
+    formatted = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--check", "--no-cache", "."],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+    )
+    assert formatted.returncode == 0, formatted.stdout + formatted.stderr
+
+
+@pytest.mark.parametrize("slug", BAD_SLUGS, ids=ascii)
+def test_a_bad_slug_is_refused(bake, tmp_path, slug):
+    assert problems(bake, tmp_path, project_slug=slug) == [f"project_slug: {slug!r}: {SLUG_RULE}"]
+
+
+@pytest.mark.parametrize("question", ["project_name", "description"])
+@pytest.mark.parametrize("text", BAD_TEXTS, ids=ascii)
+def test_bad_text_is_refused(bake, tmp_path, question, text):
+    seen = text.replace("\r", "\n")  # by Jinja, with which cookiecutter renders answers
+    assert problems(bake, tmp_path, **{question: text})[0].startswith(f"{question}: {seen!r}: use ")
+
+
+def test_every_problem_is_a_line(bake, tmp_path):
+    lines = problems(
+        bake, tmp_path, project_name="a\nb" + "x" * 200, project_slug="My Proj", description=""
+    )
+    assert lines == [
+        f"project_name: {'a' + chr(10) + 'b' + 'x' * 200!r}: use at most 200 characters, not 203",
+        f"project_name: {'a' + chr(10) + 'b' + 'x' * 200!r}: use one line of printable text, without U+000A",
+        f"project_slug: 'My Proj': {SLUG_RULE}",
+        "description: '': use at least one character that is not a blank",
+    ]
+
+
+def refused_by_the_command(environment, folder, answer):
+    """Return what the command prints when it refuses ``answer``, having seen that nothing was written."""
+    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", answer]
+    bake = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert bake.returncode == 1
+    assert not [*folder.iterdir()]
+    return (bake.stdout + bake.stderr).strip()
+
+
+@pytest.mark.parametrize("slug", ["My Proj", "a/b", "../up", "/tmp/absolute", " "])
+def test_the_command_exits_with_1_no_traceback_and_nothing_written(environment, tmp_path, slug):
+    printed = refused_by_the_command(environment, tmp_path, f"project_slug={slug}")
+    assert printed == f"project_slug: {slug!r}: {SLUG_RULE}"
+
+
+def test_a_bad_boolean_is_refused_by_cookiecutter(environment, tmp_path):
+    printed = refused_by_the_command(environment, tmp_path, "example_app=perhaps")
+    assert printed.endswith(
+        "perhaps provided for variable example_app could not be converted to a boolean."
+    )
+
+
+def test_a_choice_that_there_is_not_is_refused_by_cookiecutter(environment, tmp_path):
+    printed = refused_by_the_command(environment, tmp_path, "database=oracle")
+    assert "ValueError: oracle provided for choice variable database" in printed
+    assert "['sqlite', 'postgresql']" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("My Service", "my-service"),
+        ("🎉", "service"),
+        ("2nd Shop", "nd-shop"),
+        ("404", "service"),
+        ("x" * 200, "x" * 50),
+        ("x" * 49 + " y", "x" * 49),
+        ("Café Zürich", "cafe-zurich"),
+        ("--", "service"),
+        ("&#99999999999999999999;", None),
+        ("سرویس ما", None),
+    ],
+)
+def test_the_slug_is_derived_from_the_name(bake, name, slug):
+    derived = bake(project_name=name).path.name
+    assert slug in {derived, None}
+    assert re.fullmatch(r"[a-z]([a-z0-9_-]{0,48}[a-z0-9])?", derived)
+
+
+@pytest.mark.parametrize("answers", NASTY, ids=name_of)
+def test_nasty_text_arrives_unchanged(bake, answers):
+    assert_arrived(bake(**answers), answers["project_name"], answers["description"])
+
+
+# A bake is slow for hypothesis: it reports the first example that fails, and looks for no simpler one.
+baking = settings(
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_answers_are_refused_or_arrive_unchanged(bake, tmp_path, part):
+    @seed(part)
+    @settings(baking, max_examples=10)
+    @given(name=accepted_text, description=accepted_text)
+    def accepted_derived(name, description):
+        assert_arrived(bake(project_name=name, description=description), name, description)
+
+    @seed(part)
+    @settings(baking, max_examples=5)
+    @given(slug=accepted_slug, name=accepted_text)
+    def accepted_slugs(slug, name):
+        project = bake(project_slug=slug, project_name=name)
+        assert project.path.name == slug
+        assert_arrived(project, name, "A Django service.")
+
+    @seed(part)
+    @settings(baking, max_examples=20)
+    @given(name=refused_text, description=refused_text, slug=refused_slug)
+    def refused(name, description, slug):
+        lines = problems(
+            bake, tmp_path, project_name=name, description=description, project_slug=slug
+        )
+        assert {line.partition(":")[0] for line in lines} == {
+            "project_name",
+            "description",
+            "project_slug",
+        }
+
+    accepted_derived()
+    accepted_slugs()
+    refused()
+
+
+def test_the_filter_checks_only_the_answers_that_a_template_asks_for(environment):
+    # One cruft update renders two releases of the template with one imported module.
+    code = (
+        "from jinja2 import Environment; from local_extensions import checked;"
+        "print(Environment(extensions=[checked]).from_string('[{{ answers | checked }}]').render(answers={}))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=TEMPLATE,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout == "[]\n"

@@ -1,0 +1,108 @@
+"""What bakes promise beside what is run for combinations of answers: size, conventions, the example's end."""
+
+import shutil
+
+import pytest
+
+from tests.conventions.broken import UNMIGRATED
+
+
+def test_the_default_bake_is_small(bake):
+    project = bake()
+    assert len(project.files()) <= 130
+    project.run("uv", "sync", "--quiet")
+    packages = project.run(
+        "uv", "pip", "list", "--quiet", "--python", project.env["UV_PROJECT_ENVIRONMENT"]
+    )
+    assert len(packages.splitlines()) - 2 <= 60
+
+
+def test_the_example_can_be_removed_by_hand(bake):
+    project = bake()
+    shutil.rmtree(project.path / "apps/shop")
+    for path in (project.path / "config").rglob("*.py"):
+        text = path.read_text()
+        if "# example\n" in text:
+            path.write_text(
+                "".join(line for line in text.splitlines(True) if not line.endswith("# example\n"))
+            )
+
+    project.uv("ruff", "check", ".")
+    project.uv("ruff", "format", "--check", ".")
+    project.manage("makemigrations", "--check")
+    project.uv("pytest")
+    project.track()
+    without = bake(example_app=False)
+    without.track()
+    left = {*project.run("git", "ls-files").splitlines()} - {"uv.lock"}
+    assert left == {*without.run("git", "ls-files").splitlines()}
+    for path in (without.path / "config").rglob("*.py"):
+        assert (project.path / path.relative_to(without.path)).read_bytes() == path.read_bytes()
+
+
+def test_what_is_for_other_environments_does_not_reach_the_tests(bake):
+    project = bake()
+    (project.path / ".env").write_text(
+        "SUSPEND_SIGNALS=true\nSTATIC_URL=https://cdn.example.com/\nSTATIC_ROOT=static\n"
+        "SECRET_KEY=of-development\nALLOWED_HOSTS=example.com\n"
+    )
+    project.uv("pytest", DJANGO_SETTINGS_MODULE="config.settings.local")
+
+
+def test_the_suite_is_green_in_random_order_in_parallel(bake):
+    project = bake()
+    project.run("uv", "lock")
+    more = ["--frozen", "--with", "pytest-xdist", "--with", "pytest-randomly"]
+    project.uv(*more, "pytest", "-n", "2", "--randomly-seed=1", UV_OFFLINE="0")
+
+
+def test_the_suite_is_green_with_receivers_suspended_and_says_so(bake):
+    project = bake()
+    assert "\nsignals: suspended\n" in project.uv("pytest", TEST_SUSPEND_SIGNALS="1")
+    assert "signals:" not in project.uv("pytest", "common/tests/test_plugin.py")
+
+
+CRASH = """
+
+urlpatterns += [urls.path("crash/<uuid:pk>/<slug:name>", lambda request, pk, name: 1 / 0)]
+"""
+HIDDEN = """
+
+urlpatterns += [urls.path("admin/more/", admin.site.urls[0][0].callback)]
+"""
+UNSEARCHABLE = """
+
+UserAdmin.search_fields = ["gone"]
+"""
+UNADDABLE = """
+
+admin.site.register(Profile, get_form=lambda *args, **kwargs: None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "failed"),
+    [
+        ("config/urls.py", CRASH, "test_each_url_is_answered[/crash/<uuid:pk>/<slug:name>]"),
+        ("config/urls.py", HIDDEN, "test_each_url_is_answered[/admin/more/]"),
+        ("apps/users/admin.py", UNSEARCHABLE, "test_each_admin_page_opens[admin:users.User]"),
+        ("apps/users/admin.py", UNADDABLE, "test_each_admin_page_opens[admin:users.Profile]"),
+        ("apps/users/models.py", UNMIGRATED, "test_no_migration_is_missing"),
+    ],
+)
+def test_the_smoke_tests_notice_what_does_not_work(bake, path, code, failed):
+    project = bake()
+    with (project.path / path).open("a") as file:
+        file.write(code)
+    assert f"FAILED config/tests/test_smoke.py::{failed}" in project.uv(
+        "pytest", "config", status=1
+    )
+
+
+def test_the_smoke_tests_notice_an_app_without_any_migrations(bake):
+    project = bake()
+    project.manage("startapp", "pets")
+    shutil.rmtree(project.path / "apps/pets/migrations")
+    printed = project.uv("pytest", "config", status=1)
+    assert "FAILED config/tests/test_smoke.py::test_no_migration_is_missing" in printed
+    assert "Create model Pets" in printed

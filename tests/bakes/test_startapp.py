@@ -1,0 +1,161 @@
+"""``manage.py startapp``: an app that it makes passes what every bake passes, as it is."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.harness.project import SOURCE
+
+# Neighbours of the rules for names, with a model each; the first two are as long as names may be.
+NAMES = [
+    ("a2345678_b2345678_c2345678_xy", "A" + "b" * 28),
+    ("abcdefghijklmnopqrstuvwxyzabc", None),
+    ("x", "A"),
+    ("trailing_", "Model"),
+    ("apps", "AppConfig"),
+    ("calendar", None),
+    ("factory", "Factory"),
+    ("match", "Meta"),
+]
+
+
+@pytest.fixture
+def tracked(bake):
+    """A function that bakes with its keyword arguments for answers, and gives git all of it."""
+
+    def tracked(**answers):
+        project = bake(**answers)
+        project.run("uv", "sync", "--quiet")
+        project.track()
+        return project
+
+    return tracked
+
+
+def changes(project):
+    """Return what git finds."""
+    return project.run("git", "status", "--porcelain", "--untracked-files=all")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        pytest.param(
+            {"database": "postgresql", "django_version": "6.1", "example_app": False},
+            marks=pytest.mark.long,
+        ),
+    ],
+    ids=["defaults", "others"],
+)
+def test_apps_pass_everything_as_they_are(tracked, answers):
+    project = tracked(**answers)
+    command = re.search(
+        r"`(uv run manage\.py startapp .*?)`", (project.path / "README.md").read_text()
+    )
+    assert command[1] == "uv run manage.py startapp orders --model Order"
+    assert "Next: manage.py migrate" in project.run(*command[1].split())
+    for name, model in NAMES:
+        project.manage("startapp", name, *([f"--model={model}"] if model else []))
+
+    project.uv("pytest", "--cov", "--cov-report=term-missing")
+    project.uv("pytest", "apps", TEST_SUSPEND_SIGNALS="1")
+    project.run("git", "add", "--all")
+    project.uv("pre-commit", "run", "--all-files")  # ruff, mypy, migrations and the others
+    assert project.run("git", "diff", "--stat") == ""
+    project.manage("migrate")
+
+
+def test_its_migration_is_what_django_would_write(tracked):
+    project = tracked()
+    project.manage("startapp", "orders", "--model=Order")
+    migration = project.path / "apps/orders/migrations/0001_initial.py"
+    ours = migration.read_text()
+    migration.unlink()
+    project.manage("makemigrations", "orders", "--no-header")
+    project.uv("ruff", "format", str(migration))
+    assert migration.read_text() == ours
+
+
+def test_what_is_refused_leaves_no_trace(tracked):
+    project = tracked()
+    (project.path / "apps/mine").mkdir()
+    (project.path / "apps/mine/notes").write_text("precious")
+    before = changes(project)
+    for name, *model in [
+        ("class",),
+        ("../orders",),
+        ("users",),
+        ("mine",),
+        ("orders", "--model=None"),
+    ]:
+        refused = project.manage("startapp", name, *model, status=1)
+        assert re.fullmatch(r"CommandError: .*'.+?'.*\. Please .*\.\n", refused)
+    assert "You must provide an application name" in project.manage("startapp", status=2)
+    project.manage("startapp", "orders", "apps/orders", status=2)
+    assert changes(project) == before
+    assert [path.name for path in (project.path / "apps/mine").iterdir()] == ["notes"]
+    assert (project.path / "apps/mine/notes").read_text() == "precious"
+
+
+def test_a_write_that_fails_leaves_no_trace(tracked):
+    project = tracked()
+    before = changes(project)
+    python = Path(project.env["UV_PROJECT_ENVIRONMENT"], "bin/python")
+    # No file may be longer than nothing.
+    command = f"ulimit -f 0; {python} manage.py startapp orders"
+    printed = project.run("bash", "-c", command, status=1)
+    assert "CommandError: apps/orders was not made, and nothing changed: " in printed
+    assert changes(project) == before
+    assert not [*project.path.glob("apps/.*")]
+
+
+def test_ctrl_c_leaves_no_trace(tracked):
+    project = tracked()
+    # The last file of the app: the command waits for somebody to write it.
+    pipe = project.path / "common/app_template/zzz.py-tpl"
+    os.mkfifo(pipe)
+    before = changes(project)
+    python = Path(project.env["UV_PROJECT_ENVIRONMENT"], "bin/python")
+    process = subprocess.Popen(
+        [python, "manage.py", "startapp", "orders"],
+        cwd=project.path,
+        env=project.env,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process, pipe.open("w"):
+        assert [*project.path.glob("apps/.startapp-*/orders/models.py")]
+        process.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in process.communicate(timeout=60)[1]
+    assert changes(project) == before
+    assert sorted(path.name for path in project.path.glob("apps/*")) == [
+        "__init__.py",
+        "shop",
+        "users",
+    ]
+    assert not [*project.path.glob("apps/.*")]
+
+
+def test_black_does_not_reformat_it(tracked, tmp_path):
+    project = tracked()
+    black = tmp_path / "bin/black"
+    black.parent.mkdir()
+    black.write_text(f"#!/bin/sh\ntouch {tmp_path / 'called'}\n")
+    black.chmod(0o755)
+    project.manage("startapp", "orders", PATH=f"{black.parent}{os.pathsep}{project.env['PATH']}")
+    assert (project.path / "apps/orders/models.py").exists()
+    assert not (tmp_path / "called").exists()
+
+
+def test_its_template_reaches_a_bake_as_it_is(bake):
+    project = bake()
+    template = Path("common/app_template")
+    sources = sorted((SOURCE / template).rglob("*.py-tpl"))
+    assert len(sources) == 11
+    for source in sources:
+        assert (project.path / source.relative_to(SOURCE)).read_bytes() == source.read_bytes()

@@ -1,0 +1,11 @@
+"""Leaves out the tests of what the bake was not asked for."""
+
+from pathlib import Path
+
+COMMON = Path(__file__).parents[1] / "common"
+OPTIONAL = {
+    "test_postgresql.py": "postgresql",
+    "test_s3.py": "static_files/s3.py",
+    "test_whitenoise.py": "static_files/whitenoise.py",
+}
+collect_ignore = [test for test, piece in OPTIONAL.items() if not (COMMON / piece).exists()]

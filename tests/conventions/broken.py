@@ -1,0 +1,181 @@
+"""What breaks each convention, and what the hook that keeps it says of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+RECEIVER = "Use common.signals.suspending_receiver"
+SESSIONS = "Use common.sessions"
+INTEGRITY = "use assertIntegrityError or raises_integrity_error of common.testing"
+STORAGE = "use a RootManifest storage of common.static_files.manifest"
+MISTYPED = """\
+from common.testing import MiddlewareTestCase
+
+
+class ATests(MiddlewareTestCase):
+    def test(self) -> None:
+        self.make_request(metod="POST")
+"""
+OUTDATED = 'from django.db import models\n\nmodels.CheckConstraint(check=models.Q(), name="")\n'
+UNMIGRATED = 'Profile.add_to_class("nick", models.TextField(default=""))\n'
+KEY = "-----BEGIN " + "RSA PRIVATE KEY-----\n"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Code that breaks a convention: the hook that refuses it, what that says, and the file that it is appended to."""
+
+    hook: str
+    message: str
+    code: str
+    path: str = "apps/users/broken.py"
+
+    def __str__(self) -> str:
+        return f"{self.hook}-{self.path}-{self.code[:60]!r}"
+
+
+def banned(name: str, message: str, path: str = Broken.path) -> list[Broken]:
+    """Return the ways to reach what is banned: imported itself, or its module, under whichever name."""
+    module, _, last = name.rpartition(".")
+    package, _, parent = module.rpartition(".")
+    codes = [f"from {module} import {last} as it\n\nit()\n", f"import {module}\n\n{name}()\n"]
+    if package:
+        codes.append(f"from {package} import {parent} as module\n\nmodule.{last}()\n")
+    return [Broken("ruff-check", message, code, path) for code in codes]
+
+
+BANNED = {
+    "django.dispatch.receiver": RECEIVER,
+    "django.dispatch.dispatcher.receiver": RECEIVER,
+    **{
+        f"{module}.{case}": f"Use common.testing.{case}"
+        for module in ("django.test", "django.test.testcases")
+        for case in ("SimpleTestCase", "TestCase", "TransactionTestCase", "LiveServerTestCase")
+    },
+    "django.contrib.sessions.backends": SESSIONS,
+    "django.contrib.sessions.models.Session": SESSIONS,
+    "django.contrib.staticfiles.storage.ManifestFilesMixin": "Use common.static_files.manifest.RootManifestMixin",
+    "django.contrib.staticfiles.storage.ManifestStaticFilesStorage": (
+        "Use common.static_files.manifest.RootManifestStaticFilesStorage"
+    ),
+    **{
+        f"storages.backends.{module}.{name}": "Use common.static_files.s3.RootManifestS3Storage"
+        for module in ("s3", "s3boto3")
+        for name in ("S3StaticStorage", "S3ManifestStaticStorage")
+    },
+    "whitenoise.storage": "Use common.static_files.whitenoise.RootManifestWhiteNoiseStorage",
+}
+SESSION_BACKENDS = ["base", "cache", "cached_db", "db", "file", "signed_cookies"]
+WITH_INTEGRITY_ERROR = [
+    "with pytest.raises(IntegrityError):\n    save()\n",
+    "with pytest.raises(IntegrityError, match='unique') as caught:\n    save()\n",
+    "with raises(expected_exception=IntegrityError):\n    save()\n",
+    "with pytest.raises(django.db.IntegrityError):\n    save()\n",
+    "with pytest.raises(db.utils.IntegrityError):\n    save()\n",
+    "with pytest.raises((IntegrityError, ValueError)):\n    save()\n",
+    "with pytest.raises((ValueError, models.IntegrityError)):\n    save()\n",
+    "with pytest.raises(\n    (\n        ValueError,\n        IntegrityError,\n    ),\n):\n    save()\n",
+    "with pytest.raises(  # taken\n    IntegrityError\n):\n    save()\n",
+    "with self.assertRaises(IntegrityError):\n    save()\n",
+    "self.assertRaises(IntegrityError, save)\n",
+    "self.assertRaises(\n    IntegrityError,\n    save,\n)\n",
+    "self.assertRaises((db.IntegrityError, ValueError), save)\n",
+    "self.assertRaisesRegex(IntegrityError, 'unique', save)\n",
+    "self.assertRaisesMessage(django.db.IntegrityError, 'unique', save)\n",
+    "with self.subTest('#1'), self.assertRaises(IntegrityError):\n    save()\n",
+    "with pytest.raises((ValueError, get(), IntegrityError)):\n    save()\n",
+    "with pytest.raises(match='x', expected_exception=IntegrityError):\n    save()\n",
+    "with pytest.RaisesGroup(IntegrityError):\n    save()\n",
+    "context = nullcontext() if fine else pytest.raises(IntegrityError)\n",
+    "contexts = [pytest.raises(IntegrityError)]\n",
+]
+
+# What ruff refuses beside: an example for each family of rules.
+RULES = {
+    "TID252": "from . import models\n\nmodels.User()\n",
+    "ASYNC251": "import time\n\n\nasync def wait():\n    time.sleep(1)\n",
+    "B006": "def add(to=[]):\n    to.append(1)\n",
+    "C419": "all([n for n in range(9)])\n",
+    "DJ008": "from django.db import models\n\n\nclass Pet(models.Model):\n    pass\n",
+    "DTZ005": "import datetime\n\ndatetime.datetime.now()\n",
+    "E722": "try:\n    go()\nexcept:\n    stop()\n",
+    "F821": "undefined()\n",
+    "G004": 'import logging\n\nlogging.info(f"{__name__}")\n',
+    "INT001": 'from django.utils.translation import gettext as _\n\n_(f"{__name__}")\n',
+    "ISC002": 'NAMES = ["a", "b" \\\n"c"]\n',
+    "LOG015": 'import logging\n\nlogging.info("")\n',
+    "N802": "def fooBar():\n    pass\n",
+    "PERF401": "a = []\nfor n in range(9):\n    if n % 2:\n        a.append(n)\n",
+    "PGH004": "import os  # noqa\n",
+    "PIE796": "import enum\n\n\nclass A(enum.Enum):\n    B = 1\n    C = 1\n",
+    "PLE0704": "raise\n",
+    "PLW0602": "def count():\n    global counted\n    return counted\n",
+    "PT009": "def test(self):\n    self.assertEqual(1, 1)\n",
+    "RET503": "def sign(n):\n    if n < 0:\n        return -1\n",
+    "RUF006": "import asyncio\n\n\nasync def go():\n    asyncio.create_task(go())\n",
+    "S608": 'def find(name):\n    return f"SELECT * FROM users WHERE name = {name}"\n',
+    "SIM115": 'opened = open("a")\n',
+    "T100": "breakpoint()\n",
+    "T201": "print()\n",
+    "UP031": 'f = "%s" % (1,)\n',
+}
+PLACES = [
+    "common",
+    "common/testing",
+    "common/tests",
+    "config",
+    "config/settings",
+    "apps/users/tests",
+]
+STORAGES = [
+    "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
+    "storages.backends.s3.S3StaticStorage",
+    "storages.backends.s3.S3ManifestStaticStorage",
+    "storages.backends.s3boto3.S3ManifestStaticStorage",
+    "whitenoise.storage.CompressedManifestStaticFilesStorage",
+]
+
+
+def all_broken() -> Iterator[Broken]:
+    """Yield what each hook refuses."""
+    for name, message in BANNED.items():
+        yield from banned(name, message)
+    for name in SESSION_BACKENDS:
+        yield from banned(f"django.contrib.sessions.backends.{name}.SessionStore", SESSIONS)
+    for folder in PLACES:
+        yield from banned("django.dispatch.receiver", RECEIVER, f"{folder}/broken.py")
+    for rule, code in RULES.items():
+        yield Broken("ruff-check", f"{rule} ", code)
+    yield Broken("ruff-check", "INP001", "", "apps/orders/models.py")
+    yield Broken("ruff-format", "1 file reformatted", "x=1\n")
+    for code in WITH_INTEGRITY_ERROR:
+        yield Broken("integrity-error", INTEGRITY, code, "apps/users/tests/test_broken.py")
+    for path in STORAGES:
+        code = f'STORAGES = {{"staticfiles": {{"BACKEND": "{path}"}}}}\n'
+        yield Broken("static-storage", STORAGE, code, "config/settings/broken.py")
+    for path in ("common/broken.py", "common/tests/test_broken.py", "common/testing/broken.py"):
+        for code in (
+            "import apps.users.models\n",
+            "def late():\n    from apps.users import models\n",
+        ):
+            yield Broken("imports", "common is not allowed to import apps", code, path)
+            yield Broken("imports", "let them plug in by a signal or a setting BROKEN", code, path)
+    for path in ("common/broken.py", "apps/users/broken.py", "config/settings/broken.py"):
+        for code in ("from common import testing\n", "from common.testing.cases import TestCase\n"):
+            yield Broken(
+                "imports", "Illegal imports of protected package common.testing", code, path
+            )
+    yield Broken("mypy", 'got "str", expected "int"', "def one() -> int:\n    return '1'\n")
+    yield Broken("mypy", "Function is missing a type annotation", "def one(x):\n    return x\n")
+    yield Broken("mypy", 'argument "metod"', MISTYPED, "apps/users/tests/test_broken.py")
+    yield Broken("mypy", "Missing type arguments", "x: dict = {}\n", "common/broken.py")
+    yield Broken("django-upgrade", "Rewriting apps/users/broken.py", OUTDATED)
+    yield Broken("djade", "1 file reformatted", "{%if a%}{% endif %}\n", "templates/broken.html")
+    yield Broken("migrations", "Add field nick to profile", UNMIGRATED, "apps/users/models.py")
+    yield Broken("migrations", "run manage.py makemigrations", UNMIGRATED, "apps/users/models.py")
+    yield Broken("private-key", "Private key found: key.pem", KEY, "key.pem")
+    yield Broken("large-files", "(501 KB) exceeds 500 KB", "x" * 501 * 1024, "static/broken.txt")
+    yield Broken("toml", "broken.toml", "a = \n", "broken.toml")
+    yield Broken("yaml", "broken.yaml", "a: [\n", "broken.yaml")
+    yield Broken("trailing-whitespace", "Fixing broken.txt", "a \n", "broken.txt")
+    yield Broken("end-of-file", "Fixing broken.txt", "a", "broken.txt")
+    yield Broken("line-endings", "broken.txt: fixed mixed", "a\r\nb\nc\n", "broken.txt")

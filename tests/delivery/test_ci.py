@@ -1,0 +1,141 @@
+"""What CI runs: valid files, of which each line runs here in a fresh bake as the provider would run it."""
+
+import re
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.harness.pipelines import GITHUB, GITLAB, Job, commit, github_jobs, gitlab_jobs, run_all
+from tests.harness.project import SOURCE, TEMPLATE, Project
+
+
+def tool(name):
+    return str(Path(sysconfig.get_path("scripts"), name))
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ("github-workflows", TEMPLATE / GITHUB),
+        ("github-workflows", SOURCE / GITHUB),
+        ("gitlab-ci", SOURCE / GITLAB),
+    ],
+)
+def test_the_files_follow_the_schemas(environment, schema, path):
+    command = ["-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(path)]
+    Project(TEMPLATE, environment).run(sys.executable, *command)
+
+
+def test_zizmor_finds_nothing(environment):
+    options = ["--offline", "--pedantic", "--strict-collection", "--no-ignores"]
+    Project(TEMPLATE, environment).run(tool("zizmor"), *options, GITHUB, f"{SOURCE.name}/{GITHUB}")
+
+
+def test_both_providers_run_the_same_with_the_same_versions():
+    def lines(jobs):
+        return {
+            job.name: re.findall(r"^uv .+", "\n".join(script for script, _ in job.shells), re.M)
+            for job in jobs
+        }
+
+    github, gitlab = github_jobs(SOURCE), gitlab_jobs(SOURCE)
+    assert lines(github) == lines(gitlab)
+    assert [job.artifacts for job in github] == [job.artifacts for job in gitlab]
+    needs = [[], [], [], ["lint", "test", "migrations"]]
+    assert [job.needs for job in github] == [job.needs for job in gitlab] == needs
+    dockerfile = (SOURCE / "Dockerfile").read_text()
+    pythons = {*re.findall(r"^FROM python:([\d.]+)-slim", dockerfile, re.M)}
+    assert pythons == {job.python for job in github + gitlab}
+    uvs = re.findall(r"uv==([\d.]+)", dockerfile + (SOURCE / GITLAB).read_text())
+    uvs += re.findall(r'setup-uv@.*\n +with:\n +version: "(.+)"', (SOURCE / GITHUB).read_text())
+    assert len(uvs) == 6
+    assert len({*uvs}) == 1
+
+
+# For each job, what it must refuse: a file, what is appended to it, and what the job says.
+BROKEN = {
+    "lint": [
+        ("apps/unformatted.py", "x=1\n", "Failed"),
+        ("apps/mistyped.py", 'x: int = ""\n', "Incompatible types"),
+    ],
+    "test": [("apps/test_broken.py", "import no_such_module\n", "no_such_module")],
+    "migrations": [
+        ("apps/users/models.py", "\n\nclass Pet(models.Model):\n    pass\n", "Create model Pet")
+    ],
+    "build": [
+        ("static/css/site.css", "a { background: url(gone.png) }\n", "gone.png"),
+        ("config/settings/production.py", "SECURE_SSL_REDIRECT = False\n", "security.W008"),
+    ],
+}
+
+
+@pytest.mark.long
+def test_github_runs_here_line_by_line_and_each_job_refuses_what_it_is_for(bake, environment):
+    project = Project(bake().path, environment)
+    commit(project)
+    ran = []
+    for job, clone, _ in run_all(github_jobs(project.path), project):
+        ran.append(job.name)
+        for path, code, message in BROKEN[job.name]:
+            with (clone.path / path).open("a") as file:
+                file.write(code)
+            clone.run("git", "add", "--all")
+            with pytest.raises(AssertionError, match=message):
+                job.run(clone)
+            clone.run("git", "reset", "--quiet", "--hard")
+    assert ran == ["lint", "test", "migrations", "build"]
+    assert job.artifacts == ["staticfiles/", "staticfiles.json"]
+
+
+@pytest.mark.long
+def test_gitlab_runs_here_line_by_line(bake, environment, tmp_path):
+    Project(tmp_path, environment).run("uv", "venv", "--quiet", "--seed", "--no-project", "image")
+    image = {**environment, "PATH": f"{tmp_path}/image/bin:{environment['PATH']}"}
+    answers = {"ci_provider": "gitlab", "database": "postgresql", "static_files": "s3"}
+    project = Project(bake(**answers).path, image)
+    commit(project)
+    pipeline = yaml.safe_load((project.path / GITLAB).read_text())
+    outputs = {}
+    for job, clone, output in run_all(gitlab_jobs(project.path), project):
+        outputs[job.name] = output
+        [cached] = pipeline["default"]["cache"]["paths"]
+        assert pipeline["variables"]["UV_CACHE_DIR"] == f"$CI_PROJECT_DIR/{cached.rstrip('/')}"
+        clone.run("git", "check-ignore", "--quiet", cached)
+
+    assert [*outputs] == ["lint", "test", "migrations", "build"]
+    assert job.artifacts == ["staticfiles/", "staticfiles.json"]
+    assert re.search(pipeline["test"]["coverage"].strip("/"), outputs["test"], re.M)[1] == "100"
+    assert (tmp_path / "image/bin/uv").exists()  # or the lines ran with the uv of this machine
+
+
+@pytest.mark.parametrize("line", ["false", "no-such-command", "false\ntrue", "$UNSET/command"])
+def test_a_line_that_fails_fails_its_job(environment, tmp_path, line):
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    job = Job("job", [], "3.13", [("true", {}), (line, {}), ("touch went-on", {})])
+    with pytest.raises(AssertionError, match=r"^exit \d+, not 0"):
+        job.run(Project(folder, environment))
+    assert not (folder / "went-on").exists()
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "old", "new"),
+    [
+        (github_jobs, GITHUB, "    needs:", "    if: false\n    needs:"),
+        (github_jobs, GITHUB, "  push:\n  pull_request:", "  workflow_dispatch:"),
+        (github_jobs, GITHUB, "      - run:", "      - continue-on-error: true\n        run:"),
+        (gitlab_jobs, GITLAB, "  stage: build\n", "  stage: build\n  when: manual\n"),
+        (gitlab_jobs, GITLAB, "  stage: build\n", "  stage: build\n  allow_failure: true\n"),
+    ],
+)
+def test_a_job_that_would_not_count_is_noticed(tmp_path, read, name, old, new):
+    text = (SOURCE / name).read_text()
+    assert old in text
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.replace(old, new))
+    with pytest.raises(AssertionError):
+        read(tmp_path)

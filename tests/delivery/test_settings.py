@@ -1,0 +1,301 @@
+"""How a bake is configured: what the environment may say, and what production makes of it."""
+
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from tests.harness.project import GUNICORN, PRODUCTION, page
+
+
+def value_of(project, expression, *options, **env):
+    """Return the value of ``expression`` in a shell of the project; ``options`` are those of ``uv run``."""
+    code = (
+        "import json; from django.conf import settings; from django.db import connection as db; "
+        f"print(json.dumps({expression}))"
+    )
+    command = ["manage.py", "shell", "--no-imports", "-c", code]
+    return json.loads(project.uv(*options, *command, **env).splitlines()[-1])
+
+
+@pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS"])
+@pytest.mark.parametrize("value", [None, "", " "])
+def test_production_names_what_it_misses(service, variable, value):
+    settings = {name: value for name, value in PRODUCTION.items() if name != variable}
+    if value is not None:
+        settings[variable] = value
+    output = service.manage("check", status=1, **settings)
+    assert f"ImproperlyConfigured: Set the {variable} environment variable" in output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("SECURE_SSL_REDIRECT", "ture", "SECURE_SSL_REDIRECT='ture': use true or false"),
+        ("SUSPEND_SIGNALS", "maybe", "SUSPEND_SIGNALS='maybe': use true or false"),
+        ("SECURE_HSTS_SECONDS", "1h", "SECURE_HSTS_SECONDS='1h': "),
+        (
+            "SECURE_PROXY_SSL_HEADER",
+            "X-Forwarded-Proto",
+            "SECURE_PROXY_SSL_HEADER='X-Forwarded-Proto': use a header",
+        ),
+        ("SECURE_PROXY_SSL_HEADER", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_PROTO,https"),
+        ("LOG_LEVEL", "chatty", "LOG_LEVEL='chatty': use DEBUG"),
+        ("DATABASE_URL", "garbage", "DATABASE_URL is not the URL of a database"),
+        (
+            "DATABASE_URL",
+            "postgres://me:secret@host:port/name",
+            "DATABASE_URL is not the URL of a database",
+        ),
+        ("CACHE_URL", "garbage", "CACHE_URL is not the URL of a cache"),
+        ("CACHE_URL", "http://:secret@host", "CACHE_URL is not the URL of a cache"),
+        ("EMAIL_URL", "smtp://me:secret@", "EMAIL_URL is not the URL of a mail server"),
+        ("EMAIL_URL", "smtp://me:secret@host:port", "EMAIL_URL is not the URL of a mail server"),
+        ("EMAIL_URL", "smtp://host?timeout=3", "EMAIL_URL is not the URL of a mail server"),
+        ("EMAIL_URL", "mail://me:secret@host", "EMAIL_URL is not the URL of a mail server"),
+    ],
+)
+def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, value, message):
+    output = service.manage("check", status=1, **{**PRODUCTION, variable: value})
+    assert message in output.strip().splitlines()[-1]
+    assert "secret" not in output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expression", "expected"),
+    [
+        ("ALLOWED_HOSTS", "a.example, b.example ,", "settings.ALLOWED_HOSTS", ["a.example", "b.example"]),
+        ("CSRF_TRUSTED_ORIGINS", "https://a.example, https://b.example", "settings.CSRF_TRUSTED_ORIGINS", ["https://a.example", "https://b.example"]),
+        ("SECURE_PROXY_SSL_HEADER", "HTTP_X_SCHEME, https", "settings.SECURE_PROXY_SSL_HEADER", ["HTTP_X_SCHEME", "https"]),
+        ("SECURE_SSL_REDIRECT", "no", "settings.SECURE_SSL_REDIRECT", False),
+        ("SECURE_HSTS_SECONDS", "", "settings.SECURE_HSTS_SECONDS", 3600),
+        ("SECRET_KEY", "$ecret", "settings.SECRET_KEY", "$ecret"),
+        ("LOG_LEVEL", "debug", "settings.LOGGING['root']['level']", "DEBUG"),
+        ("STATIC_ROOT", "/elsewhere", "str(settings.STATIC_ROOT)", "/elsewhere"),
+        ("DEFAULT_FROM_EMAIL", "shop@example.com", "settings.DEFAULT_FROM_EMAIL", "shop@example.com"),
+        ("DATABASE_URL", "sqlite:////elsewhere/db", "str(db.settings_dict['NAME'])", "/elsewhere/db"),
+        ("DATABASE_URL", "sqlite://:memory:", "db.settings_dict['NAME']", ":memory:"),
+        ("DATABASE_URL", "postgres://me:p%40ss@db:5433/name", "[db.settings_dict[k] for k in ('USER', 'PASSWORD', 'HOST', 'PORT', 'NAME')]", ["me", "p@ss", "db", 5433, "name"]),
+        ("CACHE_URL", "redis://:p%40ss@cache:6380/2", "settings.CACHES['default']['LOCATION']", "redis://:p%40ss@cache:6380/2"),
+        ("CACHE_URL", "redis://cache?socket_timeout=3", "settings.CACHES['default']['OPTIONS']", {"socket_connect_timeout": 0.5, "socket_timeout": 3}),
+        ("CACHE_URL", "", "settings.CACHES['default']['BACKEND'].split('.')[-1]", "LocMemCache"),
+    ],
+)  # fmt: skip
+def test_a_variable_arrives(service, variable, value, expression, expected):
+    env, options = {**PRODUCTION, variable: value}, []
+    if value.startswith("postgres"):
+        service.run("uv", "lock")
+        env["UV_OFFLINE"] = "0"
+        options = ["--frozen", "--with", "psycopg[binary]~=3.3"]
+    assert value_of(service, expression, *options, **env) == expected
+
+
+MAILER = """(lambda mailer: [
+    type(mailer).__module__.rpartition('.')[2],
+    *[getattr(mailer, name) for name in ('host', 'port', 'username', 'password', 'use_tls', 'use_ssl') if hasattr(mailer, name)],
+])(__import__('django.core.mail').core.mail.get_connection())"""
+
+
+@pytest.mark.parametrize("django_version", ["5.2", "6.1"])
+def test_mail_goes_where_its_url_says(bake, django_version):
+    project = bake(django_version=django_version)
+    for settings, url, expected in [
+        ("production", "", ["smtp", "localhost", 25, "", "", False, False]),
+        ("production", "smtp+tls://me:p%2Bq@host", ["smtp", "host", 587, "me", "p+q", True, False]),
+        ("local", "", ["console"]),
+        ("local", "smtp+ssl://host:2465", ["smtp", "host", 2465, "", "", False, True]),
+    ]:
+        module = {"DJANGO_SETTINGS_MODULE": f"config.settings.{settings}"}
+        assert value_of(project, MAILER, **{**PRODUCTION, **module, "EMAIL_URL": url}) == expected
+
+
+# Read by others than the settings.
+ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "PORT", "WEB_CONCURRENCY"}
+BOTO3 = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_DEFAULT_REGION",
+}
+
+
+@pytest.mark.parametrize(
+    ("answers", "elsewhere"),
+    [
+        ({}, ELSEWHERE),
+        ({"database": "postgresql"}, ELSEWHERE),
+        ({"static_files": "s3"}, ELSEWHERE | BOTO3),
+    ],
+)
+def test_every_documented_variable_is_read_and_every_read_one_documented(bake, answers, elsewhere):
+    project = bake(**answers)
+    example = (project.path / ".env.example").read_text()
+    documented = {*re.findall(r"^# ([A-Z0-9_]+)=", example, re.M)}
+    settings = "".join(path.read_text() for path in (project.path / "config/settings").glob("*.py"))
+    read = {*re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', settings)}
+    assert documented == read | elsewhere
+
+
+@pytest.mark.parametrize("settings", ["local", "production"])
+@pytest.mark.parametrize(
+    "answers", [{}, {"database": "postgresql", "static_files": "s3"}], ids=["default", "other"]
+)
+def test_the_documented_defaults_are_those_in_force(bake, settings, answers):
+    project = bake(**answers)
+    required = {"AWS_STORAGE_BUCKET_NAME": "assets"}
+    if settings == "production" and answers:
+        required["DATABASE_URL"] = "postgres://db/name"
+    env = {**PRODUCTION, **required, "DJANGO_SETTINGS_MODULE": f"config.settings.{settings}"}
+    before = project.manage("diffsettings", "--all", **env)
+    example = (project.path / ".env.example").read_text()
+    uncommented = re.sub(r"^# (?=[A-Z0-9_]+=)", "", example, flags=re.M)
+    (project.path / ".env").write_text(uncommented.replace("config.settings.local", "nowhere"))
+    assert project.manage("diffsettings", "--all", **env) == before
+
+
+def test_sqlite_is_set_up_as_for_production(bake):
+    project = bake()
+    assert value_of(project, "str(db.settings_dict['NAME'])") == str(project.path / "db.sqlite3")
+    pragmas = "[db.cursor().execute(f'PRAGMA {p}').fetchone()[0] for p in ('journal_mode', 'busy_timeout', 'synchronous')]"
+    assert value_of(project, pragmas) == ["wal", 20000, 1]
+    assert value_of(project, "db.settings_dict['OPTIONS']['transaction_mode']") == "IMMEDIATE"
+    kept = value_of(
+        project, "db.settings_dict['OPTIONS']", DATABASE_URL="sqlite:///other.db?timeout=5"
+    )
+    assert (kept["timeout"], kept["transaction_mode"]) == (5, "IMMEDIATE")
+
+
+@pytest.fixture
+def site(bake):
+    """The URL of a bake under gunicorn and production settings, with a user and a view that crashes."""
+    project = bake()
+    urls = project.path / "config/urls.py"
+    urls.write_text(
+        urls.read_text() + 'urlpatterns.insert(0, urls.path("crash", lambda request: 1 / 0))\n'
+    )
+    for command in (["migrate"], ["collectstatic", "--no-input"]):
+        project.manage(*command, **PRODUCTION)
+    env = {**PRODUCTION, "DJANGO_SUPERUSER_PASSWORD": "correct horse"}
+    project.manage(
+        "createsuperuser", "--no-input", "--username=ada", "--email=ada@example.com", **env
+    )
+    with project.serving("uv", "run", *GUNICORN, **PRODUCTION) as url:
+        yield project, url
+
+
+class KeepRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args):
+        return None
+
+
+def ask(url, data=None, **headers):
+    opener = urllib.request.build_opener(KeepRedirects)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        return opener.open(urllib.request.Request(url, data, names), timeout=20)
+    except urllib.error.HTTPError as error:
+        return error
+
+
+def test_production_answers_as_it_should(site):
+    project, url = site
+    https = {"X_Forwarded_Proto": "https"}
+    with ask(url) as plain:
+        assert (plain.status, plain.headers["Location"]) == (
+            301,
+            url.replace("http:", "https:") + "/",
+        )
+    with ask(f"{url}/healthz", Host="10.1.2.3") as probe:
+        assert (probe.status, probe.read()) == (200, b"ok\n")
+    with ask(url, **https, Host="evil.example") as stranger:
+        assert stranger.status == 400
+    with ask(url, **https) as first:
+        assert first.headers["Strict-Transport-Security"] == "max-age=3600"
+        body = first.read().decode()
+        assert "<title>My Service</title>" in body
+        assert "A Django service." in body
+        css = re.search(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', body)[1]
+    with ask(url + css, **https, Accept_Encoding="gzip") as style:
+        assert "immutable" in style.headers["Cache-Control"]
+        assert style.headers["Content-Encoding"] == "gzip"
+    image = re.search(r"/img/mark\.[0-9a-f]{12}\.svg", page(url + css))[0]
+    assert "<svg" in page(f"{url}/static{image}")
+    with ask(f"{url}/no/%3Csuch%3E/page", **https) as missing:
+        body = missing.read().decode()
+        assert (missing.status, "Page not found" in body, "My Service" in body) == (404, True, True)
+        assert "/no/&lt;such&gt;/page" in body
+    with ask(f"{url}/crash", **https) as crash:
+        body = crash.read().decode()
+        assert (crash.status, "Something went wrong" in body) == (500, True)
+        assert "http" not in body
+        assert "/static/" not in body
+    log = next(project.path.parent.glob("server-*.log")).read_text()
+    assert "ERROR django.request: Internal Server Error: /crash" in log
+    assert "ZeroDivisionError" in log
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://{host}", 302), ("https://evil.example", 403), (None, 403)]
+)
+def test_the_admin_takes_a_login_through_the_proxy(site, origin, status):
+    _, url = site
+    host = url.removeprefix("http://")
+    with ask(f"{url}/admin/login/", X_Forwarded_Proto="https") as form:
+        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', form.read().decode())[1]
+        cookie = form.headers["Set-Cookie"]
+    assert "Secure" in cookie
+    data = {"csrfmiddlewaretoken": token, "username": "ada", "password": "correct horse"}
+    headers = {"X_Forwarded_Proto": "https", "Cookie": cookie.partition(";")[0]}
+    if origin:
+        headers["Origin"] = origin.format(host=host)
+    with ask(f"{url}/admin/login/", urllib.parse.urlencode(data).encode(), **headers) as answer:
+        assert answer.status == status
+        if status == 302:
+            assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_deploy_checks_want_the_manifest_first(bake):
+    project = bake()
+    check = ["check", "--deploy", "--fail-level", "WARNING"]
+    output = project.manage(*check, status=1, **PRODUCTION)
+    assert "common.E002" in output
+    assert "run collectstatic" in output
+    project.manage("collectstatic", "--no-input", **PRODUCTION)
+    project.manage(*check, **PRODUCTION)
+    assert "common.W001" in project.manage(*check, status=1, **PRODUCTION, SUSPEND_SIGNALS="1")
+
+
+def test_an_empty_variable_of_the_bucket_counts_as_not_set(bake, bucket):
+    project = bake(static_files="s3")
+    env = {**PRODUCTION, **bucket, "AWS_S3_CUSTOM_DOMAIN": "", "AWS_DEFAULT_REGION": ""}
+    project.manage("collectstatic", "--no-input", DJANGO_SETTINGS_MODULE="config.settings.build")
+    storage = "__import__('django.core.files.storage').core.files.storage.storages['staticfiles']"
+    assert value_of(project, f"{storage}.exists('no.css')", **env) is False  # asks the bucket
+    url = f"{storage}.url('css/site.css')"
+    assert value_of(project, url, **env).startswith(
+        f"{bucket['AWS_S3_ENDPOINT_URL']}/{bucket['AWS_STORAGE_BUCKET_NAME']}/static/css/site."
+    )
+    of_amazon = {
+        **PRODUCTION,
+        "AWS_STORAGE_BUCKET_NAME": "assets",
+        "AWS_DEFAULT_REGION": "eu-south-1",
+    }
+    assert value_of(project, url, **of_amazon).startswith(
+        "https://assets.s3.eu-south-1.amazonaws.com/static/css/site."
+    )
+    url_of_the_cdn = value_of(project, url, **{**env, "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"})
+    assert url_of_the_cdn.startswith("https://cdn.example.com/static/css/site.")
+
+
+def test_a_build_needs_no_secrets_and_reaches_no_servers(bake):
+    project = bake(database="postgresql", static_files="s3")
+    build = {"DJANGO_SETTINGS_MODULE": "config.settings.build", "STATIC_ROOT": "/nowhere"}
+    project.manage("collectstatic", "--no-input", **build)
+    project.manage("check", "--deploy", "--fail-level", "WARNING", **build)
+    names = json.loads((project.path / "staticfiles.json").read_text())["paths"]
+    assert (project.path / "staticfiles" / names["css/site.css"]).is_file()
+    keys = {value_of(project, "settings.SECRET_KEY", **build) for _ in range(2)}
+    assert len(keys) == 2

@@ -1,0 +1,236 @@
+"""A baked project, and the commands that people run in it."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+TEMPLATE = Path(__file__).parents[2]
+SOURCE = TEMPLATE / "{{cookiecutter.project_slug}}"
+
+# What production must be told, as .env.example says; a proxy in front speaks HTTPS.
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "config.settings.production",
+    "SECRET_KEY": "only-for-the-tests-of-the-template-0123456789-abcdefghijklmnop",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "CACHE_URL": "redis://127.0.0.1:9/0",  # nobody there
+    "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
+}
+GUNICORN = ("gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}")
+COMMIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet")
+LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
+FOREIGN = (
+    "AWS_",
+    "COV_",
+    "COVERAGE",
+    "DJANGO_",
+    "FORCE_COLOR",
+    "GIT_",
+    "GUNICORN_",
+    "MYPY",
+    "PG",
+    "PYTEST_",
+    "PYTHON",
+    "RUFF_",
+    "SKIP",
+    "UV_FROZEN",
+    "UV_LOCKED",
+    "UV_NO_CACHE",
+    "UV_NO_DEV",
+    "UV_NO_SYNC",
+    "UV_OFFLINE",
+    "UV_PROJECT",
+    "UV_PYTHON",
+    "UV_RUN",
+    "VIRTUAL_ENV",
+)
+
+
+def isolated_environment(home: Path) -> dict[str, str]:
+    """Return this process's environment, with ``home`` for HOME and nothing of this project or its caller.
+
+    Package indexes and package caches stay those of the user.
+    """
+    documented = {
+        line.lstrip("# ").partition("=")[0]
+        for line in (SOURCE / ".env.example").read_text().splitlines()
+        if "=" in line
+    }
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in documented and not name.startswith(FOREIGN)
+    }
+    real_home = Path.home()
+    return kept | {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(real_home / ".config")),
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(real_home / ".cache")),
+        "XDG_RUNTIME_DIR": str(home),
+        "COOKIECUTTER_CONFIG": str(home / "cookiecutter.yaml"),
+        "PRE_COMMIT_HOME": str(home / "pre-commit"),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        # Suites that run at once would clear each other's folders away.
+        "PYTEST_DEBUG_TEMPROOT": str(home),
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project in the folder ``path``, whose commands run in the environment variables ``env``."""
+
+    path: Path
+    env: Mapping[str, str] = field(repr=False)
+
+    def run(self, *command: str, status: int = 0, timeout: float = 600, **env: str) -> str:
+        """Run ``command``, let it take ``timeout`` seconds, and return what it printed, stderr included.
+
+        Raises ``AssertionError`` with all of the output when it does not exit with ``status``.
+        """
+        process = subprocess.Popen(
+            command,
+            cwd=self.path,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        shown = f"$ {' '.join(command)}\nin {self.path}\n{output}"
+        assert process.returncode == status, f"exit {process.returncode}, not {status}\n{shown}"
+        return output
+
+    def uv(self, *command: str, **options) -> str:
+        return self.run("uv", "run", *command, **options)
+
+    def manage(self, *command: str, **options) -> str:
+        return self.uv("manage.py", *command, **options)
+
+    def files(self) -> list[Path]:
+        """Return all files, in order, but for those of git and of environments."""
+        return sorted(
+            path
+            for path in self.path.rglob("*")
+            if path.is_file() and not {".git", ".venv"} & {*path.relative_to(self.path).parts}
+        )
+
+    def track(self) -> None:
+        """Give all files to git: pre-commit skips what git does not know."""
+        self.run("git", "init", "--quiet")
+        self.run("git", "add", "--all")
+
+    @contextmanager
+    def serving(self, *command: str, **env: str) -> Iterator[str]:
+        """Run a server, with ``{port}`` in its command; give its URL once it answers; stop it afterwards."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        with (self.path.parent / f"server-{port}.log").open("w+") as log:
+            process = subprocess.Popen(
+                [part.format(port=port) for part in command],
+                cwd=self.path,
+                env={**self.env, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                for _ in range(1200):
+                    try:
+                        urllib.request.urlopen(f"{url}/healthz", timeout=10).close()
+                        break
+                    except OSError:
+                        log.seek(0)
+                        assert process.poll() is None, log.read()
+                        time.sleep(0.1)
+                else:
+                    raise AssertionError(f"no answer from {url}\n{log.read()}")
+                yield url
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:  # runserver can miss a signal while it starts
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+
+
+@cache
+def _find_python(wanted: str) -> str:
+    command = ["uv", "python", "find", "--no-project", "--no-python-downloads", wanted]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def find_python(wanted: str) -> str:
+    """Return the path of a Python such as ``wanted`` that uv finds; an empty string where there is none.
+
+    Raises ``AssertionError`` instead where the environment says REQUIRE_NEWER_PYTHON.
+    """
+    found = _find_python(wanted)
+    assert found or "REQUIRE_NEWER_PYTHON" not in os.environ, f"uv finds no Python {wanted}"
+    return found
+
+
+def page(url: str) -> str:
+    """Return the body at ``url``, as a proxy that speaks HTTPS would get it."""
+    request = urllib.request.Request(url, headers={"X-Forwarded-Proto": "https"})
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return str(response.read(), "utf-8")
+
+
+def page_without_assets(project: Project, production: Mapping[str, str]) -> str:
+    """Return the first page in production, with the assets out of reach once they have been collected."""
+    project.manage("migrate", **production)
+    project.manage("collectstatic", "--no-input", **production)
+    project.manage("check", "--deploy", "--fail-level", "WARNING", **production)
+    shutil.rmtree(project.path / "staticfiles", ignore_errors=True)
+    dead = {"AWS_S3_ENDPOINT_URL": "http://127.0.0.1:9"}
+    with project.serving("uv", "run", *GUNICORN, **{**production, **dead}) as url:
+        return page(url)
+
+
+def assert_no_jinja_is_left(project: Project) -> None:
+    for path in project.files():
+        assert not LEFT_OVER.search(path.read_text()), path
+
+
+def copy_template(to: Path) -> Path:
+    """Return a copy, in the new folder ``to``, of the template as git would clone it."""
+    # Run by a hook of another repository, GIT_DIR would name that one.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=TEMPLATE,
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (TEMPLATE / name).exists():
+            target = to / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TEMPLATE / name, target)
+    return to
