@@ -8,24 +8,32 @@ import shutil
 import sys
 import tempfile
 import tomllib
+from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
 from packaging.specifiers import SpecifierSet
 
-from tests.harness.answers import SETS, name_of
+from tests.harness.answers import STRENGTHS, covering_array, every, name_of
 from tests.harness.project import TEMPLATE, Project, find_python, isolated_environment
 
+STATIC_CHECKS = """set -e
+ruff check --no-cache .
+ruff format --no-cache --check .
+mypy
+python manage.py check
+python manage.py makemigrations --check
+"""
 pytest_plugins = ["tests.harness.summary", "tests.harness.servers"]
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--answers",
-        choices=[*SETS],
-        default="pairwise",
-        help="which combinations of answers to bake: the defaults and a pairwise set, or all;"
-        " with all, the long tests run too",
+        choices=[*STRENGTHS],
+        default="pairs",
+        help="pairs: static checks, suites, servers and deployment for combinations that bring any two answers"
+        " together; all: static checks for each distinct tree, the others for any three answers, and the long tests",
     )
 
 
@@ -50,9 +58,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_generate_tests(metafunc):
+    chosen = metafunc.config.getoption("--answers")
     if "combination" in metafunc.fixturenames:
-        sets = SETS[metafunc.config.getoption("--answers")]()
-        metafunc.parametrize("combination", sets, ids=name_of)
+        rows = every() if chosen == "all" else covering_array(STRENGTHS[chosen])
+        metafunc.parametrize("combination", rows, ids=name_of)
+    if "covering_combination" in metafunc.fixturenames:
+        rows = covering_array(STRENGTHS[chosen])
+        metafunc.parametrize("covering_combination", rows, ids=name_of)
 
 
 @pytest.fixture(scope="session")
@@ -118,10 +130,10 @@ def environment_for(environment, shared):
 
 
 @pytest.fixture(scope="session")
-def bake_into(environment, environment_for):
-    """A function that bakes a template into a new folder, and gives the ``Project``."""
+def write_into(environment):
+    """A function that bakes a template into a new folder, and gives the ``Project``, without its packages."""
 
-    def bake_into(folder, template, answers):
+    def write_into(folder, template, answers):
         folder.mkdir()
         with pytest.MonkeyPatch.context() as patch:
             for name in os.environ.keys() - environment.keys():
@@ -132,20 +144,69 @@ def bake_into(environment, environment_for):
             path = cookiecutter(
                 str(template), no_input=True, extra_context=answers, output_dir=str(folder)
             )
-            return Project(folder / path, environment_for(folder / path))
+            return Project(folder / path, environment)
+
+    return write_into
+
+
+@pytest.fixture(scope="session")
+def bake_into(write_into, environment_for):
+    """As ``write_into``; the project's commands find its packages installed."""
+
+    def bake_into(folder, template, answers):
+        path = write_into(folder, template, answers).path
+        return Project(path, environment_for(path))
 
     return bake_into
 
 
 @pytest.fixture
-def bake(tmp_path, bake_into):
+def folders(tmp_path):
+    return (tmp_path / f"bake{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def bake(folders, bake_into):
     """A function that bakes the template with its keyword arguments for answers, and gives the ``Project``."""
-    folders = (tmp_path / f"bake{number}" for number in itertools.count())
 
     def bake(template=TEMPLATE, **answers):
         return bake_into(next(folders), template, answers)
 
     return bake
+
+
+@pytest.fixture
+def bake_only(folders, write_into):
+    """As ``bake``, without the packages: for tests that only look at the files."""
+
+    def bake_only(template=TEMPLATE, **answers):
+        return write_into(next(folders), template, answers)
+
+    return bake_only
+
+
+@pytest.fixture(scope="session")
+def static_checks(tmp_path_factory, environment_for):
+    """A function that has linter, type checker and Django judge a project."""
+    # All trees are checked in this one folder, so that mypy looks only at the files that differ.
+    folder = tmp_path_factory.mktemp("static") / "service"
+    folder.mkdir()
+
+    def static_checks(project):
+        env = environment_for(project.path)
+        wanted = {path.relative_to(project.path): path for path in project.files()}
+        for path in [path for path in folder.rglob("*") if path.is_file()]:
+            if path.relative_to(folder) not in wanted:
+                path.unlink()
+        for name, path in wanted.items():
+            target = folder / name
+            if not target.exists() or target.read_bytes() != path.read_bytes():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+        cache = f"{env['MYPY_CACHE_DIR']}-{Path(env['UV_PROJECT_ENVIRONMENT']).parent.name}"
+        Project(folder, env).uv("bash", "-c", STATIC_CHECKS, MYPY_CACHE_DIR=cache)
+
+    return static_checks
 
 
 @pytest.fixture(scope="session")

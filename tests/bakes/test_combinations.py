@@ -1,5 +1,12 @@
-"""What a bake promises, run for combinations of answers: see ``--answers``."""
+"""What a bake promises, proved for every combination of answers: see ``--answers``.
 
+Every combination is baked. Static checks judge a tree of files, so each distinct tree is checked once, however many
+combinations write it. Suites, servers and deployment run for a covering array of combinations.
+"""
+
+import ast
+import fcntl
+import hashlib
 import html
 import itertools
 import json
@@ -7,12 +14,22 @@ import math
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
-from tests.harness.answers import CHOICES, QUESTIONS, SETS, command_of, every, pairwise
-from tests.harness.summary import PROPERTY
 from tests.conftest import python_for
+from tests.harness.answers import (
+    CHOICES,
+    NASTY,
+    QUESTIONS,
+    STRENGTHS,
+    command_of,
+    covering_array,
+    every,
+    name_of,
+    nasty,
+)
 from tests.harness.pipelines import GITHUB, GITLAB
 from tests.harness.project import (
     SOURCE,
@@ -22,44 +39,119 @@ from tests.harness.project import (
     copy_template,
     page_without_assets,
 )
+from tests.harness.summary import COMMAND, TREE
 
 HASHED_STYLESHEET = re.compile(r'href="\S+/css/site\.[0-9a-f]{12}\.css"')
+CI_FILES = {"github": GITHUB, "gitlab": GITLAB}
 
 
 def assert_one_ci_file(project, provider):
     """Assert that ``project`` has the file of ``provider`` alone, and that it is the same for all answers."""
-    files = {"github": GITHUB, "gitlab": GITLAB}
-    assert [name for name in files.values() if (project.path / name).exists()] == [files[provider]]
-    same = (SOURCE / files[provider]).read_bytes()
-    assert (project.path / files[provider]).read_bytes() == same
+    there = [name for name in CI_FILES.values() if (project.path / name).exists()]
+    assert there == [CI_FILES[provider]]
+    same = (SOURCE / CI_FILES[provider]).read_bytes()
+    assert (project.path / CI_FILES[provider]).read_bytes() == same
 
 
-def test_a_combination_keeps_its_promises(bake, combination, production, record_property):
-    record_property(PROPERTY, command_of(combination))
-    project = bake(**combination)
+def digest(project):
+    """Return the digest of all files and their names, except the CI files, which Python tools do not read."""
+    found = hashlib.sha256()
+    for path in project.files():
+        name = str(path.relative_to(project.path))
+        if name not in CI_FILES.values():
+            found.update(repr((name, path.read_bytes())).encode())
+    return found.hexdigest()[:16]
+
+
+@pytest.mark.parametrize("answers", every(), ids=name_of)
+def test_a_combination_is_baked(bake_only, answers, record_property):
+    record_property(COMMAND, command_of(answers))
+    project = bake_only(**answers)
     assert_no_jinja_is_left(project)
-    assert_one_ci_file(project, combination["ci_provider"])
+    assert_one_ci_file(project, answers["ci_provider"])
+
+
+def test_the_tree_of_a_combination_passes_static_checks(
+    bake_only, static_checks, combination, shared, record_property
+):
+    record_property(COMMAND, command_of(combination))
+    project = bake_only(**combination)
+    tree = digest(project)
+    with (shared / "trees").open("a+") as checked:
+        fcntl.flock(checked, fcntl.LOCK_EX)
+        checked.seek(0)
+        if f"{tree}\n" in checked.readlines():
+            return  # The test of another combination checks this very tree.
+        checked.write(f"{tree}\n")
+    record_property(TREE, tree)
+    static_checks(project)
+
+
+def test_a_combination_is_delivered(bake, covering_combination, production, record_property):
+    answers = covering_combination
+    record_property(COMMAND, command_of(answers))
+    project = bake(**answers)
     project.run("uv", "lock")
     project.track()
-    project.uv("pre-commit", "run", "--all-files")  # ruff, mypy and the others
+    project.uv("pre-commit", "run", "--all-files")
     assert project.run("git", "diff", "--stat") == ""
-    project.manage("check")
-    project.manage("makemigrations", "--check")
     project.uv("pytest", "--cov", "--cov-report=term-missing")
-    body = page_without_assets(project, production(combination))
+    body = page_without_assets(project, production(answers))
     assert HASHED_STYLESHEET.search(body)
     for question in ("project_name", "description"):
-        assert html.escape(combination.get(question, QUESTIONS[question])) in body
-
+        assert html.escape(QUESTIONS[question]) in body
     status = project.run("git", "status", "--porcelain", "--untracked-files=all")
     assert all(line.startswith("A  ") for line in status.splitlines()), status
 
 
-def test_pairwise_brings_any_two_answers_together():
-    sets = pairwise()
-    assert sets[0] == every()[0]
-    for (one, ones), (other, others) in itertools.combinations(CHOICES.items(), 2):
-        assert {(s[one], s[other]) for s in sets} == {*itertools.product(ones, others)}
+SEEN = """
+from django.conf import settings
+from django.test import Client
+page = Client().get("/no-such-page").content.decode()
+print(ascii([settings.PROJECT_NAME, settings.PROJECT_DESCRIPTION, page]))
+"""
+
+
+@pytest.mark.parametrize("answers", nasty(), ids=name_of)
+def test_nasty_text_is_only_text(bake, answers, record_property):
+    record_property(COMMAND, command_of(answers))
+    name, description = str(answers["project_name"]), str(answers["description"])
+    project = bake(**answers)
+    assert_no_jinja_is_left(project)
+    project.run("uv", "lock")
+    project.track()
+    project.uv("pre-commit", "run", "--all-files", SKIP="mypy,migrations")
+    assert project.run("git", "diff", "--stat") == ""
+    metadata = tomllib.loads((project.path / "pyproject.toml").read_text())["project"]
+    assert metadata["description"] == description
+    shell = ["shell", "--no-imports", "-c", SEEN, "--settings=config.settings.test"]
+    seen = ast.literal_eval(project.manage(*shell).splitlines()[-1])
+    assert seen[:2] == [name, description]
+    assert html.escape(name) in seen[2]
+
+
+@pytest.mark.parametrize("strength", STRENGTHS.values())
+def test_a_covering_array_has_all_tuples_of_answers(strength):
+    rows = covering_array(strength)
+    assert rows[0] == every()[0]
+    for questions in itertools.combinations(CHOICES, strength):
+        wanted = {*itertools.product(*(CHOICES[question] for question in questions))}
+        assert {tuple(row[question] for question in questions) for row in rows} == wanted
+
+
+def test_a_covering_array_is_small_and_always_the_same(monkeypatch):
+    sizes = {}
+    for number in (5, 7, 9):
+        monkeypatch.setattr(
+            "tests.harness.answers.CHOICES", {str(n): [True, False] for n in range(number)}
+        )
+        covering_array.cache_clear()
+        rows = covering_array(3)
+        covering_array.cache_clear()
+        assert rows == covering_array(3)
+        sizes[number] = len(rows)
+    covering_array.cache_clear()
+    assert sizes[5] <= 12 and sizes[7] <= 12 and sizes[9] <= 16
 
 
 def test_every_combination_is_one_and_all_questions_are_in_it():
@@ -71,30 +163,33 @@ def test_every_combination_is_one_and_all_questions_are_in_it():
     sets = {tuple(answers.items()) for answers in every()}
     assert all({name for name, _ in answers} == choices for answers in sets)
     assert len(sets) == math.prod(map(len, CHOICES.values()))
-    for_all = [{name: answers[name] for name in CHOICES} for answers in SETS["all"]()]
-    assert for_all == every()
 
 
-@pytest.mark.parametrize(
-    ("option", "sets"), [("--answers=all", "all"), ("--answers=pairwise", "pairwise")]
-)
-def test_the_option_chooses_the_sets(environment, option, sets):
-    command = ["-m", "pytest", "-p", "no:cacheprovider", "-n0", "--collect-only", "-q", option]
+@pytest.mark.parametrize("option", STRENGTHS)
+def test_the_option_chooses_the_combinations(environment, option):
+    command = ["-m", "pytest", "-p", "no:cacheprovider", "-n0", "--collect-only", "-q"]
     listed = Project(TEMPLATE, environment).run(
-        sys.executable, *command, "tests/test_combinations.py"
+        sys.executable, *command, f"--answers={option}", "tests/bakes/test_combinations.py"
     )
-    assert listed.count("::test_a_combination_keeps_its_promises[") == len(SETS[sets]())
+    for test, rows in {
+        "test_a_combination_is_baked": every(),
+        "test_the_tree_of_a_combination_passes_static_checks": (
+            every() if option == "all" else covering_array(2)
+        ),
+        "test_a_combination_is_delivered": covering_array(STRENGTHS[option]),
+        "test_nasty_text_is_only_text": NASTY,
+    }.items():
+        assert listed.count(f"::{test}[") == len(rows)
 
 
-@pytest.mark.parametrize("number", [1, 2, 4, 6])
-def test_the_command_of_a_combination_bakes_it_again(bake, environment, tmp_path, number):
-    answers = SETS["all"]()[number]
+@pytest.mark.parametrize("answers", [every()[2], nasty()[0], nasty()[3]], ids=name_of)
+def test_the_command_of_a_combination_bakes_it_again(bake_only, environment, tmp_path, answers):
     template = copy_template(tmp_path / "template")
     command = command_of(answers)
     assert command.startswith("uvx cookiecutter . ")
     again = command.replace("uvx cookiecutter", f"{sys.executable} -m cookiecutter", 1)
     Project(template, environment).run("bash", "-c", again)
-    project = bake(**answers)
+    project = bake_only(**answers)
     for path in project.files():
         relative = path.relative_to(project.path.parent)
         assert (tmp_path / relative).read_bytes() == path.read_bytes()
@@ -125,14 +220,19 @@ def test_a_new_question_is_part_of_every_combination(tmp_path, environment):
 
 SUITE = """
 import pytest
-from tests.harness.summary import PROPERTY
+from tests.harness.summary import COMMAND, TREE
 
 @pytest.mark.parametrize("outcome", ["passed", "failed", "skipped"])
-def test_a_combination_keeps_its_promises(outcome, record_property):
-    record_property(PROPERTY, f"uvx cookiecutter . {outcome}")
+def test_a_combination_is_delivered(outcome, record_property):
+    record_property(COMMAND, f"uvx cookiecutter . {outcome}")
     assert outcome != "failed"
     if outcome == "skipped":
         pytest.skip("no such Python")
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_tree_of_a_combination_passes_static_checks(number, record_property):
+    if number < 3:
+        record_property(TREE, number)
 
 def test_something_else():
     pass
@@ -141,7 +241,7 @@ def test_something_else():
 
 @pytest.fixture
 def last_lines(tmp_path, environment):
-    """A function that runs a suite of combinations with pytest's options, and gives the last lines that it prints."""
+    """A function that runs a suite of combinations with pytest's options, and returns its last lines."""
     (tmp_path / "test_suite.py").write_text(SUITE)
 
     def last_lines(*options):
@@ -153,22 +253,24 @@ def last_lines(tmp_path, environment):
             capture_output=True,
             text=True,
         )
-        return done.stdout.splitlines()[-2:]
+        return done.stdout.splitlines()[-3:]
 
     return last_lines
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_the_last_line_counts_and_the_one_before_reproduces(last_lines, workers):
+def test_the_last_lines_count_what_ran_and_name_what_failed(last_lines, workers):
     assert last_lines(workers) == [
+        "3 of 3 combinations passed the static checks, 2 distinct trees once each",
         "failed: uvx cookiecutter . failed",
-        "1 of 3 combinations passed, 1 failed, 1 skipped (no such Python)",
+        "1 of 3 combinations passed hooks, suite, servers and deployment, 1 failed, "
+        "1 skipped (no such Python)",
     ]
 
 
 def test_combinations_that_did_not_run_are_counted(last_lines):
-    assert last_lines("-n0", "-x")[-1] == "1 of 3 combinations passed, 1 failed, 1 not run"
+    assert last_lines("-n0", "-x", "-k", "delivered")[-1].endswith("1 failed, 1 not run")
 
 
 def test_a_run_without_combinations_counts_none(last_lines):
-    assert "1 passed, 3 deselected" in last_lines("-n0", "-k", "else")[-1]
+    assert "1 passed, 6 deselected" in last_lines("-n0", "-k", "else")[-1]

@@ -1,12 +1,14 @@
-"""The answer sets that the suite bakes. Read from ``cookiecutter.json``, so that a new question is covered at once."""
+"""The sets of answers that the tests bake. They come from ``cookiecutter.json``, so a new question is covered at once."""
 
 import itertools
 import json
+import random
 import shlex
-
-from allpairspy import AllPairs
+from functools import cache
 
 from tests.harness.project import TEMPLATE
+
+Answers = dict[str, object]
 
 QUESTIONS = {
     name: default
@@ -20,28 +22,49 @@ CHOICES = {
 }
 
 
-def every() -> list[dict[str, object]]:
+def every() -> list[Answers]:
     """Return every combination of answers to the questions that have choices, the defaults first."""
     return [
         dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())
     ]
 
 
-def with_text(sets: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Give all sets but the first, the defaults, free text that has broken templates."""
-    texts = itertools.cycle(NASTY)
-    return [sets[0], *({**next(texts), **answers} for answers in sets[1:])]
+@cache
+def covering_array(strength: int) -> list[Answers]:
+    """Return few combinations, the defaults first, in which any ``strength`` answers occur together.
+
+    Each row is the one that adds most; among several such rows chance decides. The smallest of 200
+    attempts is returned, always the same one, because the seed is fixed.
+    """
+    rows = every()
+    tuples: dict[object, int] = {}  # each tuple of answers, and its bit
+
+    def bits(row: Answers) -> int:
+        chosen = itertools.combinations(row.items(), min(strength, len(row)))
+        return sum(1 << tuples.setdefault(answers, len(tuples)) for answers in chosen)
+
+    covered_by = [bits(row) for row in rows]
+    everything = (1 << len(tuples)) - 1
+    random_order = random.Random(strength)
+
+    def attempt() -> list[int]:
+        numbers, missing = [0], everything & ~covered_by[0]
+        while missing:
+            gains = [(covered & missing).bit_count() for covered in covered_by]
+            best = [number for number, gain in enumerate(gains) if gain == max(gains)]
+            numbers.append(random_order.choice(best))
+            missing &= ~covered_by[numbers[-1]]
+        return numbers
+
+    smallest = min((attempt() for _ in range(200)), key=len)
+    return [rows[number] for number in smallest]
 
 
-def pairwise() -> list[dict[str, object]]:
-    """Return the defaults, and combinations that bring any two answers together at least once."""
-    rows = AllPairs([*CHOICES.values()])
-    sets = [dict(zip(CHOICES, row, strict=True)) for row in rows]
-    defaults = every()[0]
-    return [defaults, *(answers for answers in sets if answers != defaults)]
+# What ``--answers`` may say: how many answers occur together in the combinations whose suites, servers and
+# deployment run. Every combination is baked in any case.
+STRENGTHS = {"pairs": 2, "all": 3}
 
-
-# Free text that has broken templates, each with a slug that would shadow a module if packages were named after it.
+# Free text that has broken templates. Each slug would shadow a module if packages were named after it.
 NASTY = [
     {
         "project_slug": "class",
@@ -82,21 +105,23 @@ NASTY = [
 ]
 
 
-# What ``--answers`` may say.
-SETS = {"pairwise": lambda: with_text(pairwise()), "all": lambda: with_text(every())}
+def nasty() -> list[Answers]:
+    """Return each nasty text with a combination of its own, so that the text meets many answers."""
+    rows = itertools.cycle(covering_array(2))
+    return [{**text, **next(rows)} for text in NASTY]
 
 
-def name_of(answers: dict[str, object]) -> str:
+def name_of(answers: Answers) -> str:
     """Return a short, readable id for a test."""
-    chosen = [
+    if "project_slug" in answers:
+        return f"nasty-{answers['project_slug']}"[:24]
+    return "-".join(
         f"{name}={value}" if isinstance(value, bool) else str(value)
         for name, value in answers.items()
-        if name in CHOICES
-    ]
-    return "-".join(chosen) or f"nasty-{answers['project_slug']}"[:24]
+    )
 
 
-def command_of(answers: dict[str, object]) -> str:
+def command_of(answers: Answers) -> str:
     """Return the command that bakes a project with these answers, from the root of the template."""
     words = [f"{name}={value}" for name, value in answers.items()]
     return shlex.join(["uvx", "cookiecutter", ".", "--no-input", "--output-dir", "..", *words])

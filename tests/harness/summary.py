@@ -1,19 +1,29 @@
-"""A pytest plugin: counts the combinations of answers that keep their promises, in the last line of the run."""
+"""A pytest plugin: its last lines say what ran for how many combinations of answers, and how to bake a failed one."""
+
+from collections import Counter
 
 import pytest
 
-PROPERTY = "combination"  # a recorded property: the command that bakes it
+COMMAND = "command"  # recorded by a test of a combination: the command that bakes it
+TREE = "tree"  # recorded where a test checked a tree that no other combination has
+# The tests of combinations, and what each says of its combinations.
+TESTS = {
+    "test_a_combination_is_baked": "baked without leftovers",
+    "test_the_tree_of_a_combination_passes_static_checks": "passed the static checks",
+    "test_a_combination_is_delivered": "passed hooks, suite, servers and deployment",
+    "test_nasty_text_is_only_text": "with nasty text passed",
+}
 
 
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Combinations(config))
+        config.pluginmanager.register(Summary(config))
 
 
-class Combinations:
+class Summary:
     def __init__(self, config):
         self.config = config
-        self.selected = set()
+        self.selected = {name: set() for name in TESTS}
         self.reports = {}
 
     def pytest_collection_finish(self, session):
@@ -24,32 +34,39 @@ class Combinations:
         self.select(ids)
 
     def select(self, ids):
-        self.selected |= {name for name in ids if "::test_a_combination_" in name}
+        for nodeid in ids:
+            name = nodeid.partition("[")[0].rpartition("::")[2]
+            if name in TESTS:
+                self.selected[name].add(nodeid)
 
     def pytest_runtest_logreport(self, report):
-        if report.nodeid in self.selected and (report.when == "call" or not report.passed):
+        if report.when == "call" or not report.passed:
             self.reports[report.nodeid] = report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self):
         result = yield
-        if self.selected:
-            self.write()
+        for name, says in TESTS.items():
+            if nodeids := self.selected[name]:
+                self.write(nodeids, says)
         return result
 
-    def write(self):
+    def write(self, nodeids, says):
         write_line = self.config.get_terminal_writer().line
-        by_outcome: dict[str, list[pytest.TestReport]] = {"passed": [], "failed": [], "skipped": []}
-        for report in self.reports.values():
-            by_outcome[report.outcome].append(report)
-        for report in by_outcome["failed"]:
-            write_line(f"failed: {dict(report.user_properties).get(PROPERTY, report.nodeid)}")
-        counts = [f"{len(by_outcome['passed'])} of {len(self.selected)} combinations passed"]
-        if failed := by_outcome["failed"]:
-            counts.append(f"{len(failed)} failed")
-        if skipped := by_outcome["skipped"]:
-            reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in skipped}
-            counts.append(f"{len(skipped)} skipped ({', '.join(sorted(reasons))})")
-        if not_run := len(self.selected) - len(self.reports):
+        reports = [self.reports[nodeid] for nodeid in nodeids if nodeid in self.reports]
+        for report in reports:
+            if report.failed:
+                write_line(f"failed: {dict(report.user_properties).get(COMMAND, report.nodeid)}")
+        outcomes = Counter(report.outcome for report in reports)
+        counts = [f"{outcomes['passed']} of {len(nodeids)} combinations {says}"]
+        trees = sum(TREE in dict(report.user_properties) for report in reports)
+        if trees:
+            counts[0] += f", {trees} distinct trees once each"
+        if outcomes["failed"]:
+            counts.append(f"{outcomes['failed']} failed")
+        if outcomes["skipped"]:
+            reasons = {r.longrepr[2].removeprefix("Skipped: ") for r in reports if r.skipped}
+            counts.append(f"{outcomes['skipped']} skipped ({', '.join(sorted(reasons))})")
+        if not_run := len(nodeids) - len(reports):
             counts.append(f"{not_run} not run")
         write_line(", ".join(counts))
