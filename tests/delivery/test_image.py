@@ -40,7 +40,7 @@ def test_compose_yaml_asks_for_what_is_there(bake, answers):
     project = bake(**answers)
     config = compose(project)
     services, volumes = config["services"], config["volumes"]
-    expected = {"cache", "web", "migrate"}
+    expected = {"web", "migrate"}
     expected |= {"db"} if answers["database"] == "postgresql" else set()
     expected |= {"assets"} if answers["static_files"] == "s3" else set()
     assert services.keys() == expected
@@ -52,7 +52,7 @@ def test_compose_yaml_asks_for_what_is_there(bake, answers):
             assert port.startswith("127.0.0.1:")
     example = (project.path / ".env.example").read_text()
     documented = {*re.findall(r"^# ([A-Z0-9_]+)=", example, re.M)}
-    for name in expected - {"cache", "db"}:
+    for name in expected - {"db"}:
         assert services[name]["environment"].keys() <= documented
 
 
@@ -68,8 +68,6 @@ def test_every_compose_command_that_is_written_down_names_a_service(bake):
     [port] = db["ports"]
     url = f"postgres://postgres:{db['environment']['POSTGRES_PASSWORD']}@localhost:{port.split(':')[1]}/postgres"
     assert {*re.findall(r"postgres://\w+:\w+@localhost:\d+/\w+", text)} == {url}
-    assert compose(project)["services"]["cache"]["ports"] == ["127.0.0.1:6379:6379"]
-    assert "export CACHE_URL=redis://localhost:6379/0" in text
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "config.settings.production",
     "SECRET_KEY": "only-for-the-tests-of-the-template-0123456789-abcdefghijklmnop",
     "ALLOWED_HOSTS": "127.0.0.1",
-    "CACHE_URL": "redis://127.0.0.1:9/0",  # nobody there
     "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
 }
 GUNICORN = ("gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}")

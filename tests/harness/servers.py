@@ -156,7 +156,7 @@ def production(request):
     """A function from answers to the environment variables of production, with the servers that these answers want."""
 
     def settings(answers):
-        variables = {**PRODUCTION, "CACHE_URL": request.getfixturevalue("redis_url")}
+        variables = {**PRODUCTION}
         if answers.get("database") == "postgresql":
             variables["DATABASE_URL"] = request.getfixturevalue("postgresql")
         if answers.get("static_files") == "s3":

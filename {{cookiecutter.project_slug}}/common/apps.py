@@ -1,4 +1,4 @@
-"""What all services of the team share."""
+"""The app of what all services of the team share."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Where each URL goes; the first match wins. (``/healthz`` is common.health's.)"""
+"""The URLs of the service. The first match wins. ``common.health`` answers ``/healthz``."""
 
 from django import urls
 from django.contrib import admin

@@ -1,4 +1,4 @@
-"""The WSGI application, for gunicorn: ``gunicorn config.wsgi``."""
+"""The WSGI application: ``gunicorn config.wsgi``."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What every environment shares. What may differ comes from the environment: see ``.env.example``."""
+"""Settings that all environments share. ``.env.example`` lists the variables that change them."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,11 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config.mail import mail_settings
-
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 
 class Env(environ.Env):  # type: ignore[misc] # django-environ has no types
-    """Reads variables. One that is empty counts as not set; one that makes no sense is refused."""
+    """Reads variables: an empty one counts as not set; an unusable one raises ImproperlyConfigured."""
 
     FALSE_STRINGS = ("false", "off", "n", "no", "0")
 
@@ -23,7 +21,7 @@ class Env(environ.Env):  # type: ignore[misc] # django-environ has no types
         default: Any = environ.Env.NOTSET,
         parse_default: bool = False,
     ) -> Any:
-        """Unlike django-environ, leave values that begin with ``$`` alone: secrets may."""
+        """Return the value as it is: django-environ would replace one that begins with ``$``."""
         value = self.ENVIRON.get(var, "").strip()
         if not value:
             if default is self.NOTSET:
@@ -43,7 +41,7 @@ class Env(environ.Env):  # type: ignore[misc] # django-environ has no types
 
 
 env = Env()
-env.read_env(BASE_DIR / ".env")  # Variables that are set already win over the file.
+env.read_env(BASE_DIR / ".env")  # A variable of the environment wins over the file.
 
 PROJECT_NAME = "{{ cookiecutter.__project_name }}"
 PROJECT_DESCRIPTION = "{{ cookiecutter.__description }}"
@@ -63,7 +61,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First, so that probes need no allowed host, no HTTPS and no session.
+    # First, so that health probes need no allowed host, no HTTPS and no session.
     "common.health.HealthzMiddleware",
     "django.middleware.security.SecurityMiddleware",
     # jinja: if cookiecutter.static_files == "whitenoise"
@@ -106,7 +104,7 @@ def database() -> dict[str, Any]:
         config: dict[str, Any] = env.db_url("DATABASE_URL", default="sqlite:///db.sqlite3")
         engine = config["ENGINE"]
     except (KeyError, ValueError):
-        # Without the value, and from None: it may hold a password.
+        # Neither the value nor its error is shown: both may contain a password.
         raise ImproperlyConfigured(
             "DATABASE_URL is not the URL of a database: use postgres://user:password@host:5432/name"
         ) from None
@@ -114,8 +112,8 @@ def database() -> dict[str, Any]:
         if config["NAME"] != ":memory:":
             config["NAME"] = BASE_DIR / config["NAME"]
         config["OPTIONS"] = {
-            # Take the write lock at BEGIN: a transaction that reads first and writes later
-            # would otherwise fail at once, however long the timeout.
+            # Take the write lock at BEGIN. Otherwise a transaction that reads first and writes
+            # later fails at once when another one writes, whatever the timeout.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,  # seconds
             "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
@@ -129,27 +127,65 @@ def cache() -> dict[str, Any]:
     try:
         config: dict[str, Any] = env.cache_url("CACHE_URL", default="locmemcache://")
     except (ImproperlyConfigured, ValueError):
-        # Without the value, and from None: it may hold a password.
+        # Neither the value nor its error is shown: both may contain a password.
         raise ImproperlyConfigured(
             "CACHE_URL is not the URL of a cache: use redis://:password@host:6379/0"
         ) from None
     if config["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
-        # Seconds: a cache that does not answer must not keep requests waiting, some with a session locked.
+        # In seconds. Without them, a cache that does not answer keeps a request waiting for ever.
         timeouts = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
         config["OPTIONS"] = timeouts | config.get("OPTIONS", {})
     return config
+
+
+def mailer(default: str) -> dict[str, Any]:
+    """Return the mail server of ``EMAIL_URL``, by default that of ``default``, as an entry of MAILERS."""
+    try:
+        url = env.email_url("EMAIL_URL", default=default)
+        if url["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend":
+            return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": {}}
+        if not url["EMAIL_HOST"] or url["EMAIL_FILE_PATH"] or "OPTIONS" in url:
+            raise ValueError("not a host")
+    except (ImproperlyConfigured, ValueError):
+        # Neither the value nor its error is shown: both may contain a password.
+        raise ImproperlyConfigured(
+            "EMAIL_URL is not the URL of a mail server: use smtp+tls://user:password@host:587, "
+            "smtp+ssl://…, smtp://… or consolemail://"
+        ) from None
+    use_tls, use_ssl = "EMAIL_USE_TLS" in url, "EMAIL_USE_SSL" in url
+    options = {
+        "host": url["EMAIL_HOST"],
+        "port": url["EMAIL_PORT"] or (587 if use_tls else 465 if use_ssl else 25),
+        "username": url["EMAIL_HOST_USER"] or "",
+        "password": url["EMAIL_HOST_PASSWORD"] or "",
+        "use_tls": use_tls,
+        "use_ssl": use_ssl,
+        "timeout": 10,  # seconds
+    }
+    return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": options}
 
 
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": cache()}
-# Merges what requests and jobs change at the same time. "django.contrib.sessions.backends.cached_db", which
-# does not, reads the same sessions: to switch logs nobody out. Empty the cache once all processes have switched:
-# its copies live for weeks.
+# Its save merges what requests and jobs change at the same time. Django's own "db" and "cached_db" engines,
+# whose save does not, read the same sessions: to switch logs nobody out.
 SESSION_ENGINE = "common.sessions.engine"
 
-globals().update(mail_settings(env.str("EMAIL_URL", default="smtp://localhost")))
+MAILER = mailer("smtp://localhost")
+# jinja: if cookiecutter.django_version == "5.2"
+EMAIL_BACKEND = MAILER["BACKEND"]
+EMAIL_HOST = MAILER["OPTIONS"].get("host", "localhost")
+EMAIL_PORT = MAILER["OPTIONS"].get("port", 25)
+EMAIL_HOST_USER = MAILER["OPTIONS"].get("username", "")
+EMAIL_HOST_PASSWORD = MAILER["OPTIONS"].get("password", "")
+EMAIL_USE_TLS = MAILER["OPTIONS"].get("use_tls", False)
+EMAIL_USE_SSL = MAILER["OPTIONS"].get("use_ssl", False)
+EMAIL_TIMEOUT = MAILER["OPTIONS"].get("timeout")
+# jinja: else
+MAILERS = {"default": MAILER}
+# jinja: endif
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
 AUTH_USER_MODEL = "users.User"
@@ -173,10 +209,10 @@ STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # Assets go to STATIC_ROOT, or where production.py says; the manifest of their names stays
-    # with the code, in BASE_DIR.
+    # collectstatic writes the assets to STATIC_ROOT, or where production.py says, and the manifest
+    # of their hashed names to BASE_DIR, beside the code.
     "staticfiles": {"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"},
 }
 
-# Read by common.signals.suspending_receiver. For bulk loads; `check --deploy` warns of it.
+# Suspends the receivers of common.signals, for bulk loads. `check --deploy` warns while it is on.
 SUSPEND_SIGNALS = env.bool("SUSPEND_SIGNALS", default=False)

@@ -1,18 +1,17 @@
-"""Builds: production without its secrets and servers, for CI and the image.
+"""Builds in CI and for the image: production settings that need no secrets and no servers.
 
-``collectstatic`` puts the assets into ``staticfiles``, and the manifest of their names beside manage.py.
+``collectstatic`` writes the assets to ``staticfiles`` and the manifest of their names beside manage.py.
 """
 
 import os
 import secrets
 
-# Required in production; a build reaches nothing that they name. A server that is started with
-# these settings by mistake has at least no known key.
+# Production requires these variables. A build contacts none of the servers. The key is random, so a
+# server that starts with these settings by mistake has no known key.
 os.environ |= {
     "SECRET_KEY": secrets.token_urlsafe(64),
     "ALLOWED_HOSTS": "localhost",
     "DATABASE_URL": "sqlite://:memory:",
-    "CACHE_URL": "redis://none",
     # jinja: if cookiecutter.static_files == "s3"
     "AWS_STORAGE_BUCKET_NAME": "none",
     # jinja: endif
@@ -21,7 +20,7 @@ os.environ |= {
 from config.settings.production import *
 
 # jinja: if cookiecutter.static_files == "s3"
-# Not into the bucket: whoever deploys the release uploads its assets.
+# A build uploads nothing to the bucket: the deployment does.
 STORAGES = {
     **STORAGES,
     "staticfiles": {"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"},
@@ -29,5 +28,5 @@ STORAGES = {
 
 # jinja: endif
 STATIC_ROOT = BASE_DIR / "staticfiles"
-# Here the sources of assets must be there.
+# A build needs the sources of the assets.
 SILENCED_SYSTEM_CHECKS = [check for check in SILENCED_SYSTEM_CHECKS if check != "staticfiles.W004"]

@@ -1,11 +1,10 @@
-"""Development: debug pages, any local host, a key that is not a secret."""
+"""Development: debug pages, local hosts, a secret key that is not secret, mail that is printed."""
 
-from config.mail import mail_settings
 from config.settings.base import *
-from config.settings.base import env
+from config.settings.base import env, mailer
 
 # jinja: if cookiecutter.static_files == "whitenoise"
-# Before staticfiles, so that runserver serves assets as production does.
+# Before staticfiles: runserver then serves assets by WhiteNoise, as production does.
 INSTALLED_APPS = ["whitenoise.runserver_nostatic", *INSTALLED_APPS]
 
 # jinja: endif
@@ -20,9 +19,14 @@ if not env.str("DATABASE_URL", default=""):
     }
 
 # jinja: endif
+# Without EMAIL_URL, mail is printed.
+MAILER = mailer("consolemail://")
+# jinja: if cookiecutter.django_version == "5.2"
+EMAIL_BACKEND = MAILER["BACKEND"]
+# jinja: else
+MAILERS = {"default": MAILER}
+# jinja: endif
+
 DEBUG = True
 SECRET_KEY = env.str("SECRET_KEY", default="insecure-key-for-development-only")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", ".localhost"]
-
-# Mail is printed.
-globals().update(mail_settings(env.str("EMAIL_URL", default="consolemail://")))

@@ -1,4 +1,4 @@
-"""Production: nothing secret has a default, everything is HTTPS, logs go to stdout."""
+"""Production: secrets have no defaults, all requests use HTTPS, logs go to stdout."""
 
 import logging
 
@@ -40,20 +40,20 @@ SECURE_PROXY_SSL_HEADER = env.get_value("SECURE_PROXY_SSL_HEADER", cast=proxy_he
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
-# Subdomains (W005) and preloading (W021) bind hosts that are not this service's: the team decides.
-# The sources of assets (W004) are not in the image.
+# W005 and W021 ask for HSTS on subdomains and for preloading, which bind hosts of other services: the
+# team decides. W004 asks for the sources of the assets, which are not in the image.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "staticfiles.W004"]
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 
 # jinja: if cookiecutter.static_files == "whitenoise"
-# Compressed, and handed out by WhiteNoise; hashed names may be cached for ever.
+# WhiteNoise serves the assets, compressed. Browsers may cache hashed names for ever.
 STORAGES = {
     **STORAGES,
     "staticfiles": {"BACKEND": "common.static_files.whitenoise.RootManifestWhiteNoiseStorage"},
 }
 # jinja: else
-# Only collectstatic contacts the bucket: the names are in the manifest, the URLs are unsigned.
+# Only collectstatic contacts the bucket: the site reads names from the manifest and signs no URLs.
 endpoint = env.str("AWS_S3_ENDPOINT_URL", default=None)
 STORAGES = {
     **STORAGES,
@@ -63,7 +63,7 @@ STORAGES = {
             "bucket_name": env.str("AWS_STORAGE_BUCKET_NAME"),
             "location": env.str("AWS_LOCATION", default="static"),
             "endpoint_url": endpoint,
-            # With Amazon, URLs that name the region: not all regions answer to others.
+            # Amazon gets URLs that name the region: some regions answer to no others.
             "addressing_style": "auto" if endpoint else "virtual",
             "custom_domain": env.str("AWS_S3_CUSTOM_DOMAIN", default=None),
         },
@@ -71,14 +71,14 @@ STORAGES = {
 }
 # jinja: endif
 # jinja: if cookiecutter.database == "postgresql"
-env.str("DATABASE_URL")  # Required: the private server is for development and tests.
+env.str("DATABASE_URL")  # Required: only development and tests have a private server.
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     options = {
-        "connect_timeout": 5,  # seconds, as is the pool's
+        "connect_timeout": 5,  # seconds
         "pool": {
             "min_size": 1,
             "max_size": env.get_value("DATABASE_POOL_SIZE", cast=pool_size, default=4),
-            "timeout": 5,
+            "timeout": 5,  # seconds
         },
         **DATABASES["default"].get("OPTIONS", {}),
     }
@@ -102,6 +102,6 @@ LOGGING = {
         "handlers": ["stdout"],
         "level": env.get_value("LOG_LEVEL", cast=log_level, default="INFO"),
     },
-    # Django's own level and handlers (mail to ADMINS, stderr) give way to the root's.
+    # Django would mail errors to ADMINS and print to stderr: its logs go to the root logger instead.
     "loggers": {"django": {"level": "NOTSET", "handlers": [], "propagate": True}},
 }

@@ -1,4 +1,4 @@
-"""Tests: fast, and the same whatever the environment says; ``DATABASE_URL`` chooses the database."""
+"""Tests: fast, and independent of the environment, except that ``DATABASE_URL`` names the database."""
 
 from config.settings.base import *
 from config.settings.base import BASE_DIR, STORAGES, env
@@ -9,14 +9,14 @@ ALLOWED_HOSTS = ["testserver", "localhost"]
 
 # jinja: if cookiecutter.database == "postgresql"
 if not env.str("DATABASE_URL", default=""):
-    # A private server, whose data are gone with it.
+    # A private server, which keeps no data.
     DATABASES = {"default": {"ENGINE": "common.postgresql", "NAME": "postgres"}}
 
 # jinja: endif
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-# A view test never fails for want of a manifest, nor of STATIC_ROOT.
+# A test of a view needs neither a manifest nor STATIC_ROOT.
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
@@ -26,5 +26,5 @@ STORAGES = {
 WHITENOISE_AUTOREFRESH = True
 WHITENOISE_USE_FINDERS = True
 
-# Not SUSPEND_SIGNALS: a variable meant for a bulk load must not silence a suite.
+# SUSPEND_SIGNALS of the environment is ignored: it is for bulk loads and would silence receivers in tests.
 SUSPEND_SIGNALS = env.bool("TEST_SUSPEND_SIGNALS", default=False)
