@@ -7,14 +7,26 @@ import pytest
 from tests.conventions.broken import UNMIGRATED
 
 
-def test_the_default_bake_is_small(bake):
-    project = bake()
-    assert len(project.files()) <= 130
-    project.run("uv", "sync", "--quiet")
-    packages = project.run(
-        "uv", "pip", "list", "--quiet", "--python", project.env["UV_PROJECT_ENVIRONMENT"]
-    )
-    assert len(packages.splitlines()) - 2 <= 60
+def lines(paths):
+    return sum(len(path.read_text().splitlines()) for path in paths if path.suffix == ".py")
+
+
+def test_a_default_bake_keeps_to_its_budgets(bake_only):
+    project = bake_only()
+    common = [path for path in project.files() if path.is_relative_to(project.path / "common")]
+    tests = [path for path in common if "tests" in path.parts]
+    assert len(project.files()) <= 90
+    assert len(bake_only(example_app=False).files()) <= 72
+    assert lines(project.files()) <= 3800
+    assert lines(common) - lines(tests) <= 1700
+    assert lines(tests) <= 450
+
+
+def test_a_default_bake_installs_few_packages(service):
+    service.run("uv", "sync", "--quiet")
+    python = service.env["UV_PROJECT_ENVIRONMENT"]
+    packages = service.run("uv", "pip", "list", "--quiet", "--python", python)
+    assert len(packages.splitlines()) - 2 <= 45
 
 
 def test_the_example_can_be_removed_by_hand(bake):

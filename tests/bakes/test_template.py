@@ -4,9 +4,11 @@ import ast
 import importlib.util
 import io
 import json
+import re
 import sys
 import tokenize
 import tomllib
+from collections import Counter
 
 import pytest
 import yaml
@@ -49,25 +51,35 @@ def test_the_repository_passes_its_own_hooks_unrendered(tmp_path, environment):
     assert repository.run("git", "diff", "--stat") == ""
 
 
-def test_conditionals_are_few_whole_lines_and_never_nested(checkout):
+def test_conditionals_are_whole_lines_never_nested_and_two_for_each_question_at_most(checkout):
     seen = 0
     for path in (checkout / SOURCE.name).rglob("*"):
         if path.suffix == ".html" or not path.is_file() or ".github" in path.parts:
             continue
         text = path.read_text()
         assert "<%%" not in text
-        depth = count = 0
+        depth, questions = 0, []
         for line in text.splitlines():
             if "# jinja:" in line:
                 keyword = line.strip().removeprefix("# jinja: ").split()[0]
                 assert keyword in {"if", "else", "endif"}, f"{path}: {line}"
                 depth += {"if": 1, "else": 0, "endif": -1}[keyword]
-                count += keyword == "if"
+                if keyword == "if":
+                    questions += {*re.findall(r"cookiecutter\.(\w+)", line)}
             assert depth in {0, 1}, f"{path}: {line}"
         assert depth == 0, path
-        assert count <= 3 or path.name == "pyproject.toml", path
-        seen += count
+        if path.name != "pyproject.toml":
+            assert max(Counter(questions).values(), default=0) <= 2, path
+        seen += len(questions)
     assert seen
+
+
+def test_each_optional_path_of_the_hook_is_there(checkout):
+    names = importlib.util.spec_from_file_location("hook", TEMPLATE / "hooks/post_gen_project.py")
+    hook = importlib.util.module_from_spec(names)
+    names.loader.exec_module(hook)
+    for name in hook.OPTIONAL:
+        assert (checkout / SOURCE.name / name).exists(), name
 
 
 def test_answers_stand_in_string_literals_of_python_only(checkout):

@@ -1,0 +1,51 @@
+"""The exhaustive tests of ``common``: in a bake, once for each Django and each database, with all of its code covered."""
+
+import shutil
+
+import pytest
+
+from tests.harness.answers import CHOICES
+from tests.harness.project import SOURCE, TEMPLATE, Project
+
+OVERLAY = TEMPLATE / "tests/common"
+# The two databases share out the two kinds of static files, so that both are tested with each Django.
+VARIANTS = [
+    {"database": "sqlite", "static_files": "whitenoise"},
+    {"database": "postgresql", "static_files": "s3"},
+]
+COVERAGE = """\
+[run]
+branch = true
+relative_files = true
+source = common
+omit = */tests/*
+
+[report]
+show_missing = true
+skip_covered = true
+fail_under = 100
+exclude_also =
+    if TYPE_CHECKING:
+    @overload
+"""
+
+
+@pytest.mark.parametrize("django_version", CHOICES["django_version"])
+def test_common_keeps_its_contracts(bake, tmp_path, django_version):
+    data = {"COVERAGE_FILE": str(tmp_path / "coverage")}
+    (tmp_path / "coveragerc").write_text(COVERAGE)
+    config = f"--cov-config={tmp_path / 'coveragerc'}"
+    for answers in VARIANTS:
+        project = bake(django_version=django_version, **answers)
+        shutil.copytree(OVERLAY, project.path / "common_tests")
+        suite = ["pytest", "--ds=common_tests.settings", "--cov", config, "--cov-append"]
+        project.uv(*suite, "--cov-report=", "--cov-fail-under=0", "common_tests", "common", **data)
+    # Only the template's folder has the files of both bakes.
+    coverage = f"{project.env['UV_PROJECT_ENVIRONMENT']}/bin/coverage"
+    everything = Project(SOURCE, project.env)
+    everything.run(coverage, "report", f"--rcfile={tmp_path / 'coveragerc'}", **data)
+
+
+def test_every_combination_that_common_depends_on_is_tested():
+    for question in ("database", "static_files"):
+        assert {answers[question] for answers in VARIANTS} == {*CHOICES[question]}
