@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from tests.harness.answers import STRENGTHS, covering_array, every, name_of
 from tests.harness.project import TEMPLATE, Project, find_python, isolated_environment
 
+collect_ignore = ["common"]  # It runs in bakes: see tests/bakes/test_common.py.
 STATIC_CHECKS = """set -e
 ruff check --no-cache .
 ruff format --no-cache --check .

@@ -16,6 +16,17 @@ import yaml
 from tests.harness.project import SOURCE, TEMPLATE, Project, copy_template
 
 
+HOOK = TEMPLATE / "hooks/post_gen_project.py"
+
+
+def import_hook():
+    spec = importlib.util.spec_from_file_location("post_gen_project", HOOK)
+    assert spec
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    return hook
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     return copy_template(tmp_path_factory.mktemp("checkout") / "template")
@@ -58,7 +69,8 @@ def test_conditionals_are_whole_lines_never_nested_and_two_for_each_question_at_
             continue
         text = path.read_text()
         assert "<%%" not in text
-        depth, questions = 0, []
+        depth = 0
+        questions: list[str] = []
         for line in text.splitlines():
             if "# jinja:" in line:
                 keyword = line.strip().removeprefix("# jinja: ").split()[0]
@@ -75,10 +87,7 @@ def test_conditionals_are_whole_lines_never_nested_and_two_for_each_question_at_
 
 
 def test_each_optional_path_of_the_hook_is_there(checkout):
-    names = importlib.util.spec_from_file_location("hook", TEMPLATE / "hooks/post_gen_project.py")
-    hook = importlib.util.module_from_spec(names)
-    names.loader.exec_module(hook)
-    for name in hook.OPTIONAL:
+    for name in import_hook().OPTIONAL:
         assert (checkout / SOURCE.name / name).exists(), name
 
 
@@ -145,13 +154,8 @@ def test_a_bake_is_the_same_each_time(bake):
 
 
 def test_the_post_hook_is_short_and_can_be_imported(tmp_path, capsys):
-    source = TEMPLATE / "hooks/post_gen_project.py"
-    assert len(source.read_text().splitlines()) < 60
-    spec = importlib.util.spec_from_file_location("post_gen_project", source)
-    assert spec
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
-
+    assert len(HOOK.read_text().splitlines()) < 60
+    hook = import_hook()
     project = tmp_path / "two words"
     (project / "apps/shop").mkdir(parents=True)
     (project / "apps/.ruff_cache").mkdir()

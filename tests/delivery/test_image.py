@@ -11,11 +11,11 @@ from urllib.parse import urljoin
 import pytest
 import yaml
 
-from tests.harness.answers import CHOICES
 from tests.delivery.image import Image, is_ignored
+from tests.delivery.test_ci import tool
+from tests.harness.answers import CHOICES
 from tests.harness.pipelines import commit, github_jobs, run_all
 from tests.harness.project import SOURCE, TEMPLATE, Project
-from tests.delivery.test_ci import tool
 
 VARIANTS = [
     {"database": database, "static_files": static_files}

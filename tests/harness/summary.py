@@ -23,7 +23,7 @@ def pytest_configure(config):
 class Summary:
     def __init__(self, config):
         self.config = config
-        self.selected = {name: set() for name in TESTS}
+        self.selected: dict[str, set[str]] = {name: set() for name in TESTS}
         self.reports = {}
 
     def pytest_collection_finish(self, session):
