@@ -1,7 +1,7 @@
-"""Refuses answers that would not make a working service, before anything is written.
+"""Refuses answers that would not make a working service, before cookiecutter writes anything.
 
-``cookiecutter.json`` applies the filter as its last key: ``"{{ cookiecutter | checked }}"``. The one filter keeps
-its name for good, because one ``cruft update`` renders the old and the new template with the same imported module.
+The last key of ``cookiecutter.json`` applies the filter: ``"{{ cookiecutter | checked }}"``. Keep its name for
+ever: ``cruft update`` renders the old and the new template in one process, with one import of this module.
 """
 
 import re
@@ -12,9 +12,9 @@ from cookiecutter.exceptions import FailedHookException
 from cookiecutter.utils import simple_filter
 
 SLUG = re.compile(r"[a-z]([a-z0-9_-]{0,48}[a-z0-9])?")
-# Control, surrogate, private use, unassigned, line and paragraph separators.
+# Control, surrogate, private use and unassigned characters; line and paragraph separators.
 REFUSED_CATEGORIES = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
-# They reorder the text around them, so that code reads differently from what it does.
+# They reorder the text around them, so that code seems to do something else than it does.
 BIDI_CONTROLS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
@@ -48,10 +48,10 @@ PROBLEMS: dict[str, Callable[[str], Iterator[str]]] = {
 
 @simple_filter  # type: ignore[untyped-decorator] # cookiecutter has no types
 def checked(answers: Mapping[str, object]) -> str:
-    """Return an empty string, or raise ``FailedHookException`` with every problem, one a line.
+    """Return an empty string, or raise ``FailedHookException`` with all problems, one on each line.
 
-    cookiecutter prints the exception's text and exits with 1. An answer that is not there is not
-    checked: the older of two templates in an update may not have asked for it.
+    cookiecutter prints the text of the exception and exits with 1. A missing answer is not checked:
+    during an update, the older template may not have asked that question.
     """
     problems = [
         f"{name}: {answers[name]!r}: {problem}"

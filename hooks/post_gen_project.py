@@ -1,6 +1,7 @@
-"""Deletes what was not chosen, then prints the next steps.
+"""Deletes the paths that the answers do not ask for, then prints the next steps.
 
-Runs in the new project, twice in each ``cruft update``: offline, deterministic, no git, no secrets.
+cookiecutter runs it in the new project, and ``cruft update`` runs it twice: it works offline, always gives the
+same result, uses no git and makes no secrets.
 """
 
 import shlex
@@ -16,7 +17,7 @@ OPTIONAL = {
     ".github": "{{ cookiecutter.ci_provider == 'github' }}",
     ".gitlab-ci.yml": "{{ cookiecutter.ci_provider == 'gitlab' }}",
 }
-# What tools may have left in the template's folder.
+# Tools may have left these in the folder of the template.
 CACHES = ["**/.venv", "**/venv", "**/__pycache__", "**/.*_cache", "**/.hypothesis", ".tox"]
 OUTPUTS = ["htmlcov", ".coverage", ".coverage.*", "build", "*.egg-info"]
 

@@ -74,7 +74,7 @@ def test_the_first_command_of_the_readme_bakes_on_a_machine_without_uv(without_u
         text=True,
     )
     assert questions.returncode == 0, questions.stderr
-    assert "What the service is called" in questions.stdout
+    assert "Name of the service" in questions.stdout
     assert "2 - PostgreSQL: tests and development start a private server" in questions.stdout
     project = tmp_path / "our-shop"
     assert 'description = "Sells things."' in (project / "pyproject.toml").read_text()

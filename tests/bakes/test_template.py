@@ -15,7 +15,6 @@ import yaml
 
 from tests.harness.project import SOURCE, TEMPLATE, Project, copy_template
 
-
 HOOK = TEMPLATE / "hooks/post_gen_project.py"
 
 
