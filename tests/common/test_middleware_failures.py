@@ -88,7 +88,7 @@ class AwaitTests(MiddlewareTestCase):
                 raise PermissionDenied
 
         self.middleware = Unmarked
-        self.assert_fails(r"let out PermissionDenied\(\): does __init__ call markcoroutinefunction")
+        self.assert_fails(r"let out PermissionDenied\(\); an async __call__ needs markcoroutinefunc")
 
     def test_other_warnings_are_not_swallowed(self):
         self.middleware = in_both(lambda request: warnings.warn("old", DeprecationWarning, 1))

@@ -23,12 +23,14 @@ from django.http.response import HttpResponseBase
 from django.test import override_settings
 from django.urls import ResolverMatch, URLResolver
 
+__unittest = True  # unittest leaves the frames of this module out of tracebacks
+
 Mode = Literal["sync", "async"]
 
 _SET_BY_DJANGO = (
     {"_body", "_files", "_post", "_read_started", "_stream"}  # when the body is read
     | {"_acached_user", "_cached_user"}  # when the user is loaded
-    | {"auser", "resolver_match"}
+    | {"auser", "resolver_match"}  # in one mode only, and by each run
 )
 
 
@@ -119,7 +121,7 @@ class MiddlewareHandler(base.BaseHandler):
                 response = async_to_sync(self._respond_async)(request)
         except Exception as exc:
             self.crashes.append(exc)
-            return f"let out {exc!r}: does __init__ call markcoroutinefunction(self)?"
+            return f"let out {exc!r}; an async __call__ needs markcoroutinefunction(self)"
         finally:
             for crash in self.crashes:  # their frames may hold coroutines
                 traceback.clear_frames(crash.__traceback__)
@@ -152,10 +154,12 @@ class MiddlewareHandler(base.BaseHandler):
 
 def modes(middleware: Callable[..., Any]) -> list[Mode]:
     """Return the modes that ``middleware`` supports, sync first, with Django's defaults."""
-    supported: list[Mode] = ["sync"] if getattr(middleware, "sync_capable", True) else []
-    if getattr(middleware, "async_capable", False):
-        supported.append("async")
-    return supported or ["sync"]  # then Django raises an error when it loads the middleware
+    capable: dict[Mode, bool] = {
+        "sync": getattr(middleware, "sync_capable", True),
+        "async": getattr(middleware, "async_capable", False),
+    }
+    # Without any mode, Django raises an error when it loads the middleware.
+    return [mode for mode in capable if capable[mode]] or ["sync"]
 
 
 def _default_error_view(resolver: URLResolver, status_code: int) -> Callable[..., Any]:
