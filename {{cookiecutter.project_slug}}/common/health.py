@@ -1,7 +1,7 @@
-"""The answer to "are you healthy?", for load balancers and orchestrators: ``GET /healthz``.
+"""Respond to the health checks of load balancers and orchestrators at ``GET /healthz``.
 
-A middleware that comes before all others: probes name hosts of their own, speak plain HTTP, and must
-not depend on sessions.
+Put the middleware before all others: health checks use hosts that ALLOWED_HOSTS does not list and
+plain HTTP, and must not depend on sessions.
 """
 
 import logging
@@ -21,18 +21,18 @@ logger = logging.getLogger(__name__)
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when the database answers, 503 when it does not."""
+    """Return 200 if the database responds to a query, otherwise 503."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error:
-        logger.exception("healthz: the database does not answer")
+        logger.exception("healthz: the database does not respond")
         return HttpResponse("database unavailable\n", status=503, content_type="text/plain")
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 class HealthzMiddleware:
-    """Answers ``/healthz`` and passes on everything else."""
+    """Respond to ``/healthz``; pass all other requests on."""
 
     sync_capable = True
     async_capable = True
@@ -45,6 +45,6 @@ class HealthzMiddleware:
             self.healthz = sync_to_async(healthz)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        answer = self.healthz if request.path_info == "/healthz" else self.get_response
-        response: HttpResponseBase | Awaitable[HttpResponseBase] = answer(request)
+        handler = self.healthz if request.path_info == "/healthz" else self.get_response
+        response: HttpResponseBase | Awaitable[HttpResponseBase] = handler(request)
         return response

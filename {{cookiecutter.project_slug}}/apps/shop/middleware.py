@@ -1,7 +1,7 @@
-"""``request.stash``: what a visitor has set aside, kept in the session.
+"""Set ``request.stash``: the products that a visitor has set aside, stored in the session.
 
-After "Tips for writing unit tests for Django middleware": it rebuilds an object from the session, sets it
-on the request, and writes it back when it changed. Tested without a client in ``tests/test_middleware.py``.
+An example of a middleware that makes an object from session data and saves it if a view changed it,
+after "Tips for writing unit tests for Django middleware". See ``tests/test_middleware.py``.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ SESSION_KEY = "stashed_data"
 
 
 class Stash(SimpleNamespace):
-    """Attributes of your choice, with values that the session can serialise (JSON)."""
+    """Any attributes, with values that the session can serialise as JSON."""
 
 
 class StashRequest(HttpRequest):

@@ -1,4 +1,4 @@
-"""What tests import: test cases and assertions of ``common``. Only tests may import it."""
+"""Test cases and assertions for the tests of a service. Only tests may import this package."""
 
 from common.testing.cases import LiveServerTestCase, SimpleTestCase, TestCase, TransactionTestCase
 from common.testing.integrity import raises_integrity_error

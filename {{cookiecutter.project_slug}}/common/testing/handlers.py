@@ -1,176 +1,185 @@
-"""Django's request handler round one middleware and one view, for MiddlewareTestCase.
+"""Run one request through one middleware and one view with Django's own request handler.
 
 Private: use ``MiddlewareTestCase.run_middleware`` and its assertions.
 """
 
 import functools
 import gc
-import inspect
 import sys
-import types
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
+from unittest.mock import patch
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-from django.core.handlers.base import BaseHandler
-from django.core.handlers.exception import convert_exception_to_response
+from django.conf import UserSettingsHolder, settings, urls
+from django.core.exceptions import MiddlewareNotUsed
+from django.core.handlers import base
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.test import override_settings
-from django.urls import ResolverMatch, get_resolver, get_urlconf, set_urlconf
-from django.views import defaults
+from django.urls import ResolverMatch, URLResolver
+
+__unittest = True  # unittest leaves the frames of this module out of tracebacks
 
 Mode = Literal["sync", "async"]
 
-_NEVER_AWAITED = "was never awaited"
+_SET_BY_DJANGO = (
+    {"_body", "_files", "_post", "_read_started", "_stream"}  # when the body is read
+    | {"_acached_user", "_cached_user"}  # when the user is loaded
+    | {"auser", "resolver_match"}  # in one mode only, and by each run
+)
 
 
-class _URLconf:
-    """The project's URLs, where it has any, and Django's error views without its templates."""
+class MiddlewareHandler(base.BaseHandler):
+    """Django's handler with one middleware and one view, for one request in one mode.
 
-    handler400 = staticmethod(override_settings(TEMPLATES=[])(defaults.bad_request))
-    handler403 = staticmethod(override_settings(TEMPLATES=[])(defaults.permission_denied))
-    handler404 = staticmethod(override_settings(TEMPLATES=[])(defaults.page_not_found))
-    handler500 = staticmethod(override_settings(TEMPLATES=[])(defaults.server_error))
+    After ``run``, the attributes tell what happened: ``request``, ``response``, ``view_calls``
+    (the requests that reached the view), ``view_responses``, ``crashes`` (the exceptions that
+    become a 500) and ``names_set`` (the names of the attributes that were set on the request).
+    """
 
-    @property
-    def urlpatterns(self) -> Any:
-        return get_resolver(settings.ROOT_URLCONF).url_patterns
-
-
-_urlconf: Any = _URLconf()
-
-
-class MiddlewareHandler(BaseHandler):
-    """Runs one request. Afterwards, what happened is in its attributes."""
-
-    _get_response: Callable[[HttpRequest], Any]
-    _get_response_async: Callable[[HttpRequest], Any]
-    adapt_method_mode: Callable[..., Any]
+    request: HttpRequest
+    response: HttpResponseBase
+    names_set: set[str]
+    _middleware_chain: Callable[[HttpRequest], Any]
 
     def __init__(self, middleware: Callable[..., Any], view: Callable[..., Any], mode: Mode):
-        self.middleware, self.view, self.mode = middleware, self._recording(view), mode
+        self.middleware, self.view, self.mode = middleware, self._recorded(view), mode
+        self.name: str = getattr(middleware, "__name__", repr(middleware))
+        self.not_used: MiddlewareNotUsed | None = None
         self.view_calls: list[HttpRequest] = []
         self.view_responses: list[Any] = []
-        self.crashes: list[BaseException | None] = []  # what Django turns into a 500
-        self.problem: str | None = None  # what it would not survive
-        self.response: Any = None
+        self.crashes: list[Any] = []
 
     def load_middleware(self, is_async: bool = False) -> None:
-        """Do as Django does, for this one middleware. Raises its MiddlewareNotUsed."""
-        can_async = "async" in modes(self.middleware)
-        own_async = can_async and (is_async or "sync" not in modes(self.middleware))
-        innermost = self._get_response_async if is_async else self._get_response
-        get_response = convert_exception_to_response(innermost)
-        instance = self.middleware(self.adapt_method_mode(own_async, get_response, is_async))
-        if instance is None:
-            raise ImproperlyConfigured(f"Middleware factory {self.middleware!r} returned None.")
-        hooks = {"view": is_async, "template_response": is_async, "exception": False}
-        for hook, hook_async in hooks.items():
-            method = getattr(instance, f"process_{hook}", None)
-            adapted = [self.adapt_method_mode(hook_async, method)] if method else []
-            setattr(self, f"_{hook}_middleware", adapted)
-        chain = convert_exception_to_response(instance)
-        self._middleware_chain = self.adapt_method_mode(is_async, chain, own_async)
+        """Load this middleware as Django would. Keep a MiddlewareNotUsed in ``not_used``."""
+
+        def factory(get_response: Callable[[HttpRequest], Any]) -> Any:
+            try:
+                return self.middleware(get_response)
+            except MiddlewareNotUsed as exc:
+                self.not_used = exc
+                raise
+
+        for capability, default in {"sync_capable": True, "async_capable": False}.items():
+            setattr(factory, capability, getattr(self.middleware, capability, default))
+        # Not override_settings: the middleware may read the service's own MIDDLEWARE.
+        own_settings = UserSettingsHolder(settings)
+        own_settings.MIDDLEWARE = [self.name]
+        with patch.multiple(base, settings=own_settings, import_string=lambda name: factory):
+            super().load_middleware(is_async)
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         request.resolver_match = ResolverMatch(self.view, (), {})
         return request.resolver_match
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        return view  # no transaction: ATOMIC_REQUESTS needs a database
+        return view  # ATOMIC_REQUESTS would need a database
 
     def run(self, request: HttpRequest) -> None:
-        """Load the middleware and run ``request``. Raises MiddlewareNotUsed."""
-        outer = get_urlconf()
-        set_urlconf(_urlconf)
-        got_request_exception.connect(self._crashed)
+        """Load the middleware and run ``request``. Raise AssertionError without a response."""
+        self.request, before = request, dict(vars(request))
+        got_request_exception.connect(self._record_crash)
         try:
-            with _never_awaited() as coroutines:
-                self.load_middleware(is_async=self.mode == "async")
-                if self.mode == "sync":
-                    self.response = self._middleware_chain(request)
-                else:
-                    self.response = async_to_sync(self._run_async)(request)
+            with (
+                patch.object(URLResolver, "resolve_error_handler", _default_error_view),
+                _never_awaited() as coroutines,
+            ):
+                problem = self._respond(request)
         finally:
-            got_request_exception.disconnect(self._crashed)
-            set_urlconf(outer)
+            got_request_exception.disconnect(self._record_crash)
         if coroutines:
-            self.problem = f"lost an await: {', '.join(coroutines)}"
+            problem = f"lost an await: {', '.join(coroutines)}"
+        if problem:
+            raise self.failure(problem)
+        self.names_set = {
+            name
+            for name, value in vars(request).items()
+            if (name not in before or before[name] is not value)
+            and name not in _SET_BY_DJANGO
+            and not hasattr(type(request), name)  # cached properties
+        }
 
-    async def _run_async(self, request: HttpRequest) -> Any:
+    def failure(self, problem: str) -> AssertionError:
+        """Return an error that names middleware and mode and shows the traceback of a crash."""
+        error = AssertionError(f"{self.name}, in {self.mode} mode, {problem}.")
+        error.__cause__ = next(iter(self.crashes), None)
+        return error
+
+    def _respond(self, request: HttpRequest) -> str | None:
+        self.load_middleware(is_async=self.mode == "async")
+        if self.not_used:
+            return f"raised {self.not_used!r}: use assertNotUsed()"
         try:
-            response = self._middleware_chain(request)
-            if inspect.isawaitable(response):
-                return await response
+            if self.mode == "sync":
+                response = self._middleware_chain(request)
+            else:
+                response = async_to_sync(self._respond_async)(request)
         except Exception as exc:
             self.crashes.append(exc)
-            self.problem = (
-                f"let out {exc!r}, which Django would have converted to a response: "
-                "call markcoroutinefunction(self) in __init__"
-            )
-        else:
-            self.problem = f"returned {response!r}, which cannot be awaited"
+            return f"let out {exc!r}; an async __call__ needs markcoroutinefunction(self)"
+        finally:
+            for crash in self.crashes:  # their frames may hold coroutines
+                traceback.clear_frames(crash.__traceback__)
+        if not isinstance(response, HttpResponseBase):
+            return f"returned {response!r}, which is no response"
+        self.response = response
         return None
 
-    def _crashed(self, **kwargs: Any) -> None:
-        self.crashes.append(sys.exc_info()[1])
+    async def _respond_async(self, request: HttpRequest) -> Any:
+        return await self._middleware_chain(request)
 
-    def _recording(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(view)
+    def _record_crash(self, **kwargs: Any) -> None:
+        self.crashes.append(sys.exception())
+
+    def _recorded(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(view)  # also copies attributes such as csrf_exempt
         def sync_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             self.view_calls.append(request)
-            self.view_responses.append(response := view(request, *args, **kwargs))
-            return response
+            self.view_responses.append(view(request, *args, **kwargs))
+            return self.view_responses[-1]
 
         @functools.wraps(view)
         async def async_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             self.view_calls.append(request)
-            self.view_responses.append(response := await view(request, *args, **kwargs))
-            return response
+            self.view_responses.append(await view(request, *args, **kwargs))
+            return self.view_responses[-1]
 
         return async_view if iscoroutinefunction(view) else sync_view
 
 
 def modes(middleware: Callable[..., Any]) -> list[Mode]:
-    """Return the modes that ``middleware`` is capable of, sync first, by Django's defaults."""
-    capable: list[Mode] = []
-    if getattr(middleware, "sync_capable", True):
-        capable.append("sync")
-    if getattr(middleware, "async_capable", False):
-        capable.append("async")
-    if not capable:
-        raise ImproperlyConfigured(
-            f"{middleware!r} must have at least one of sync_capable and async_capable set to True."
-        )
-    return capable
+    """Return the modes that ``middleware`` supports, sync first, with Django's defaults."""
+    capable: dict[Mode, bool] = {
+        "sync": getattr(middleware, "sync_capable", True),
+        "async": getattr(middleware, "async_capable", False),
+    }
+    # Without any mode, Django raises an error when it loads the middleware.
+    return [mode for mode in capable if capable[mode]] or ["sync"]
+
+
+def _default_error_view(resolver: URLResolver, status_code: int) -> Callable[..., Any]:
+    """Return Django's own error view, which does not find the service's templates."""
+    view: Callable[..., Any] = getattr(urls, f"handler{status_code}")
+    return override_settings(TEMPLATES=[])(view)
 
 
 @contextmanager
 def _never_awaited() -> Iterator[list[str]]:
-    """Name the coroutines that the block made and nobody awaited, once it is left."""
+    """Yield a list that, after the block, names the coroutines that it dropped."""
     found: list[str] = []
-    gc.freeze()  # from here on, get_objects() has only what the block makes
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.filterwarnings("always", f"coroutine .*{_NEVER_AWAITED}", RuntimeWarning)
-            yield found
-            for made in gc.get_objects():
-                # By type(): isinstance() would evaluate lazy objects.
-                is_coroutine = type(made) is types.CoroutineType
-                if is_coroutine and inspect.getcoroutinestate(made) == inspect.CORO_CREATED:
-                    found.append(f"coroutine {made.__qualname__!r} {_NEVER_AWAITED}")
-                    made.close()
-    finally:
-        gc.unfreeze()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", "coroutine .* was never awaited", RuntimeWarning)
+        yield found
+        gc.collect(1)  # not all generations: these objects are young, and that takes 50 ms
     for warning in caught:
-        if _NEVER_AWAITED in str(warning.message):
-            found.append(str(warning.message).splitlines()[0])
+        text = str(warning.message)
+        if "was never awaited" in text:
+            found.append(text.splitlines()[0])
         else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
+            category, filename, line = warning.category, warning.filename, warning.lineno
+            warnings.warn_explicit(warning.message, category, filename, line)

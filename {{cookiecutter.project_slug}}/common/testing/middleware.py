@@ -1,52 +1,49 @@
-"""Middleware tested without a client, a database or a URLconf, in sync and in async mode.
+"""Test a middleware without a client, a database or a URLconf, in sync and async mode.
 
 After "Tips for writing unit tests for Django middleware"::
 
     class StashMiddlewareTests(MiddlewareTestCase):
         middleware = StashMiddleware
 
-        def test_new_session_has_an_empty_stash(self):
+        def test_stash_of_a_new_session_is_empty(self):
             request = self.make_request()
             self.assertPassesThrough(request)
-            assert request.stash.items == {}
+            assert request.stash == Stash()
 """
 
-import asyncio
+import copy
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from unittest.mock import patch
+from uuid import uuid4
 
-from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.core.signals import request_finished
+from django.http import HttpHeaders, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.test import RequestFactory
+from django.test.client import MULTIPART_CONTENT
+from django.utils.http import urlencode
 
-from common.testing import requests
 from common.testing.cases import SimpleTestCase
 from common.testing.handlers import MiddlewareHandler, Mode, modes
 
-__unittest = True  # hides these frames from unittest's tracebacks
+__unittest = True  # unittest leaves the frames of this module out of tracebacks
 
 View = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class MiddlewareRun:
-    """What ``run_middleware`` returns: one request in one mode."""
-
-    response: HttpResponseBase
-    view_calls: list[HttpRequest]  # the requests that reached the view
-    mode: Mode
-
-
 class MiddlewareTestCase(SimpleTestCase):
-    """Tests one middleware: a class, a function, or anything else that Django would take.
+    """Test one middleware: a class, a function, or any other factory that Django accepts.
 
-    Where the middleware is capable of both modes, each assertion runs it in both: first sync, on
-    the very request, then async, on a deep copy made before. A view is thus called once in each.
+    If the middleware supports both modes, each assertion runs both: first sync, with the request
+    that you pass, then async, with a deep copy of it. So each assertion calls the view twice.
     """
 
-    middleware: Any = None
+    middleware: Callable[..., Any]
 
     def make_request(
         self,
@@ -58,154 +55,183 @@ class MiddlewareTestCase(SimpleTestCase):
         session: Mapping[str, Any] | None = None,
         user: Any = None,
     ) -> HttpRequest:
-        """Return a real request. No middleware has run, yet it has a session and a user.
+        """Return a real request with a session and a user, as if their middleware had run.
 
-        ``data`` is the query of a GET or HEAD, otherwise the body: a dict is sent as multipart
-        form, or as the Content-Type in ``headers`` says (urlencoded or JSON); text and bytes are
-        sent as they are. ``session`` is what an earlier request saved: without it, there is no
-        session key yet. ``user`` is an AnonymousUser unless given.
+        ``data`` is the query string of a GET or HEAD, otherwise the body: a dict is encoded as a
+        multipart form, or as the Content-Type in ``headers`` says (urlencoded or JSON); text and
+        bytes are sent as they are. ``session`` is what an earlier request has saved; without
+        it, the session is empty and has no key. ``user`` defaults to an AnonymousUser.
         """
-        return requests.make_request(path, method, data, headers, session, user)
+        meta: dict[str, Any] = dict(HttpHeaders.to_wsgi_names(headers or {}))
+        meta["REQUEST_METHOD"] = method.upper()
+        request: HttpRequest
+        if data is None or method.upper() in {"GET", "HEAD"}:
+            request = RequestFactory().get(path, data, **meta)
+        else:
+            default = MULTIPART_CONTENT if isinstance(data, dict) else "application/octet-stream"
+            content_type = meta.pop("CONTENT_TYPE", default)
+            if isinstance(data, dict) and content_type == "application/x-www-form-urlencoded":
+                data = urlencode(data, doseq=True)
+            request = RequestFactory().post(path, data, content_type, **meta)
+        request.session = MemorySession(session)
+        request.user = AnonymousUser() if user is None else user
+        request.auser = partial(_auser, request)
+        return request
 
     def run_middleware(
         self, request: HttpRequest, *, view: View | None = None, mode: Mode | None = None
-    ) -> MiddlewareRun:
-        """Run ``request`` through the middleware round ``view``, as Django would.
+    ) -> MiddlewareHandler:
+        """Run ``request`` through the middleware and ``view`` as Django's handler would.
 
-        Exceptions become responses, by Django's own error views. ``mode`` is "sync" (as under
-        WSGI) or "async" (as under ASGI), by default sync where the middleware can; in a mode
-        that it is not capable of, Django adapts it. The default view returns an empty 200.
-        Raises AssertionError where no response comes out, or an ``await`` was forgotten.
+        Return an object with ``response``, ``view_calls`` (the requests that reached the view)
+        and ``mode``. Exceptions become responses of Django's own error views. The default view
+        returns an empty 200. ``mode`` is "sync" (WSGI) or "async" (ASGI); the default is sync if
+        the middleware supports it. Django adapts a middleware that does not support ``mode``.
+        Raise AssertionError if the result is no response, or if a coroutine is never awaited.
         """
         if mode not in (None, "sync", "async"):
             raise ValueError(f'mode={mode!r} must be "sync", "async" or None.')
-        handler = self._run(request, view, mode or modes(self._middleware())[0])
-        return MiddlewareRun(handler.response, handler.view_calls, handler.mode)
+        middleware = self._middleware()
+        handler = MiddlewareHandler(middleware, view or _empty_view, mode or modes(middleware)[0])
+        handler.run(request)
+        self.addCleanup(_close, handler.response)
+        self.addCleanup(request.close)
+        return handler
 
     def assertPassesThrough(
         self, request: HttpRequest, *, view: View | None = None
     ) -> HttpResponseBase:
-        """Assert that ``view`` got this request, once, and that its response came back.
+        """Assert that ``view`` gets this request once and that its response comes back.
 
-        Headers may be added to the response, which is returned.
+        The middleware may add headers to the response. Return the response.
         """
 
-        def problem(handler: MiddlewareHandler, request: HttpRequest) -> str | None:
-            calls, responses = handler.view_calls, handler.view_responses
-            if handler.crashes and len(responses) < len(calls):
-                return f"had nothing to pass on, the view raised {handler.crashes[0]!r}"
-            if handler.crashes:
-                return f"raised {handler.crashes[0]!r}"
-            if len(calls) != 1:
-                return f"called the view {len(calls)} time(s), not once: {handler.response!r}"
-            if calls[0] is not request:
-                return f"passed on another request, {calls[0]!r}"
-            if responses != [handler.response]:
-                return f"gave {handler.response!r} and not the view's response"
+        def problem(run: MiddlewareHandler) -> str | None:
+            if run.crashes:
+                return f"passed no response through, {run.crashes[0]!r} was raised"
+            if len(run.view_calls) != 1:
+                return f"called the view {len(run.view_calls)} time(s), not once: {run.response!r}"
+            if run.view_calls[0] is not run.request:
+                return f"passed on another request, {run.view_calls[0]!r}"
+            if run.view_responses != [run.response]:
+                return f"returned {run.response!r} and not the view's response"
             return None
 
-        return self._exercise(request, view, problem)
+        return self._assert_in_each_mode(request, view, problem)
 
     def assertShortCircuits(
         self, request: HttpRequest, *, status_code: int | None = None
     ) -> HttpResponseBase:
-        """Assert that the middleware answered by itself, with ``status_code`` if given.
+        """Assert that the middleware responds, with ``status_code`` if given, without the view.
 
-        An exception that Django turns into a 4xx is an answer; one that it turns into a 500 is
-        only with ``status_code=500``. Returns the response.
+        An exception that Django converts to a 4xx counts as a response. One that Django converts
+        to a 500 fails the assertion, except with ``status_code=500``. Return the response.
         """
 
-        def problem(handler: MiddlewareHandler, request: HttpRequest) -> str | None:
-            if handler.view_calls:
-                return f"called the view {len(handler.view_calls)} time(s)"
-            if handler.crashes and status_code != 500:
-                return f"raised {handler.crashes[0]!r}"
-            if status_code not in (None, handler.response.status_code):
-                return f"gave {handler.response!r}, not status {status_code}"
+        def problem(run: MiddlewareHandler) -> str | None:
+            if run.view_calls:
+                return f"called the view {len(run.view_calls)} time(s)"
+            if run.crashes and status_code != 500:
+                return f"raised {run.crashes[0]!r}"
+            if status_code not in (None, run.response.status_code):
+                return f"returned {run.response!r}, not status {status_code}"
             return None
 
-        return self._exercise(request, None, problem)
+        return self._assert_in_each_mode(request, None, problem)
 
     def assertNotUsed(self) -> None:
         """Assert that the middleware raises MiddlewareNotUsed when Django loads it."""
         for mode in modes(self._middleware()):
-            handler = MiddlewareHandler(self._middleware(), _default_view, mode)
-            try:
-                handler.load_middleware(is_async=mode == "async")
-            except MiddlewareNotUsed:
-                continue
-            raise self._failure(mode, "did not raise MiddlewareNotUsed")
+            handler = MiddlewareHandler(self._middleware(), _empty_view, mode)
+            handler.load_middleware(is_async=mode == "async")
+            if not handler.not_used:
+                raise handler.failure("did not raise MiddlewareNotUsed")
 
-    def _exercise(
+    def _assert_in_each_mode(
         self,
         request: HttpRequest,
         view: View | None,
-        problem: Callable[[MiddlewareHandler, HttpRequest], str | None],
+        problem: Callable[[MiddlewareHandler], str | None],
     ) -> HttpResponseBase:
         first, *others = modes(self._middleware())
-        runs = {first: request, **{mode: requests.copy_request(request) for mode in others}}
-        responses: list[HttpResponseBase] = []
-        names: dict[Mode, set[str]] = {}
-        for mode, own in runs.items():
-            before = dict(vars(own))
-            handler = self._run(own, view, mode)
-            if found := problem(handler, own):
-                raise self._failure(mode, found) from next(iter(handler.crashes), None)
-            responses.append(handler.response)
-            names[mode] = requests.names_set(own, before)
-        for mode, own_names in names.items():
-            if missing := set().union(*names.values()) - own_names:
-                raise self._failure(mode, f"did not set request attributes {sorted(missing)}")
-        return responses[0]
-
-    def _run(self, request: HttpRequest, view: View | None, mode: Mode) -> MiddlewareHandler:
-        _refuse_event_loop()
-        handler = MiddlewareHandler(self._middleware(), view or _default_view, mode)
-        try:
-            handler.run(request)
-        except MiddlewareNotUsed as exc:
-            raise self._failure(mode, f"raised {exc!r}: use assertNotUsed()") from exc
-        response = handler.response
-        if not handler.problem and not isinstance(response, HttpResponseBase):
-            handler.problem = f"returned {response!r}, which is no response"
-        if handler.problem:
-            raise self._failure(mode, handler.problem) from next(iter(handler.crashes), None)
-        self.addCleanup(_release, response)
-        self.addCleanup(request.close)
-        return handler
+        requests = {first: request, **{mode: _copy_request(request) for mode in others}}
+        runs: list[MiddlewareHandler] = []
+        for mode, own_request in requests.items():
+            runs.append(self.run_middleware(own_request, view=view, mode=mode))
+            if found := problem(runs[-1]):
+                raise runs[-1].failure(found)
+        names = set().union(*(run.names_set for run in runs))
+        for run in runs:
+            if missing := names - run.names_set:
+                raise run.failure(f"did not set request attributes {sorted(missing)}")
+        return runs[0].response
 
     def _middleware(self) -> Callable[..., Any]:
-        middleware: Callable[..., Any] | None = self.middleware
+        middleware = self.middleware
         if inspect.ismethod(middleware) and middleware.__self__ is self:
-            middleware = middleware.__func__  # a function on the class body is no method of ours
-        if not callable(middleware):
-            raise ImproperlyConfigured(
-                f"{type(self).__name__}.middleware is {middleware!r}: set it to the middleware."
-            )
+            return middleware.__func__  # Python made a method of a function on the class body
         return middleware
 
-    def _failure(self, mode: Mode, problem: str) -> AssertionError:
-        middleware = self._middleware()
-        name = getattr(middleware, "__name__", repr(middleware))
-        return AssertionError(f"{name}, in {mode} mode, {problem}.")
+
+class MemorySession(SessionBase):
+    """A session that is stored in itself, so that a copy of a request has a copy of it."""
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self._stored: dict[str | None, dict[str, Any]] = {}
+        if data:
+            self._session_key = uuid4().hex
+            self._stored[self.session_key] = copy.deepcopy(dict(data))
+
+    def exists(self, session_key: str | None) -> bool:
+        return session_key in self._stored
+
+    def create(self) -> None:
+        self._session_key = uuid4().hex
+        self._stored[self.session_key] = {}
+        self.save()
+        self.modified = True
+
+    def save(self, must_create: bool = False) -> None:
+        if self.session_key is None:
+            return self.create()
+        if self.exists(self.session_key) == must_create:
+            raise CreateError if must_create else UpdateError
+        self._stored[self.session_key] = copy.deepcopy(dict(self.items()))
+        return None
+
+    def delete(self, session_key: str | None = None) -> None:
+        self._stored.pop(session_key or self.session_key, None)
+
+    def load(self) -> dict[str, Any]:
+        if not self.exists(self.session_key):
+            self._session_key = None
+            return {}
+        return copy.deepcopy(self._stored[self.session_key])
 
 
-def _default_view(request: HttpRequest) -> HttpResponse:
+def _empty_view(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-def _release(response: Any) -> None:
-    """Close the files of a response, without the request_finished signal of its close()."""
-    for close in response._resource_closers:
-        close()
+def _close(response: HttpResponseBase) -> None:
+    with patch.object(request_finished, "send"):  # its receivers need a database
+        response.close()
 
 
-def _refuse_event_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise RuntimeError(
-        "MiddlewareTestCase runs from sync test methods: write `def test_…`, not `async def`. "
-        "Async middleware is awaited all the same."
-    )
+async def _auser(request: HttpRequest) -> Any:
+    return request.user
+
+
+def _copy_request(request: HttpRequest) -> HttpRequest:
+    """Return a deep copy, its body included. Share attributes that cannot be copied."""
+    clone = type(request).__new__(type(request))
+    memo: dict[int, Any] = {id(request): clone}
+    for value in vars(request).values():
+        try:
+            copy.deepcopy(value, {id(request): clone})
+        except Exception:  # locks, sockets, open files
+            memo[id(value)] = value
+    # Not deepcopy(request): Django leaves the body and environ out of a request's state.
+    vars(clone).update(copy.deepcopy(vars(request), memo))
+    return clone

@@ -1,0 +1,85 @@
+"""How to test a middleware, here ``/healthz``, and that MiddlewareTestCase works on this Django."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.exceptions import MiddlewareNotUsed
+from django.db import OperationalError, connection
+from django.http import Http404, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.decorators import async_only_middleware
+from django.views.decorators.csrf import csrf_exempt
+
+from common.health import HealthzMiddleware
+from common.testing import MiddlewareTestCase
+
+
+def raising(exception):
+    def function(*args):
+        raise exception
+
+    return function
+
+
+@async_only_middleware
+def forgetful(get_response):
+    async def middleware(request):
+        get_response(request)
+        return HttpResponse()
+
+    return middleware
+
+
+class HealthzMiddlewareTests(MiddlewareTestCase):
+    middleware = HealthzMiddleware
+    databases = {"default"}
+
+    def test_healthz_is_ok_while_the_database_responds(self):
+        response = self.assertShortCircuits(self.make_request("/healthz"), status_code=200)
+        assert response.content == b"ok\n"
+
+    def test_healthz_is_unavailable_when_the_database_fails(self):
+        failure = connection.execute_wrapper(raising(OperationalError("connection refused")))
+        with failure, self.assertLogs("common.health", "ERROR"):
+            self.assertShortCircuits(self.make_request("/healthz"), status_code=503)
+
+    def test_other_paths_reach_the_view(self):
+        self.assertPassesThrough(self.make_request("/other/healthz"))
+
+    def test_view_that_raises_gives_an_error_response_in_each_mode(self):
+        for mode in ("sync", "async"):
+            for exception, status_code in ((Http404(), 404), (ValueError(), 500)):
+                view, request = raising(exception), self.make_request()
+                run = self.run_middleware(request, view=view, mode=mode)
+                assert (run.response.status_code, run.view_calls) == (status_code, [request])
+
+
+class RequestTests(MiddlewareTestCase):
+    def test_session_has_data_and_can_be_saved(self):
+        session = self.make_request(session={"cart": [1]}).session
+        assert (session["cart"], session.modified) == ([1], False)
+        session.cycle_key()
+        assert session.load() == {"cart": [1]}
+
+    def test_user_is_anonymous_or_the_one_given(self):
+        self.middleware = LoginRequiredMiddleware
+        self.assertShortCircuits(self.make_request(), status_code=302)
+        self.assertPassesThrough(self.make_request(user=get_user_model()()))
+
+    def test_middleware_sees_the_attributes_of_the_view(self):
+        self.middleware = CsrfViewMiddleware
+        request = self.make_request(method="POST", data={"a": "b"})
+        self.assertShortCircuits(request, status_code=403)
+        self.assertPassesThrough(request, view=csrf_exempt(lambda r: HttpResponse(r.POST["a"])))
+
+
+class FunctionTests(MiddlewareTestCase):
+    middleware = forgetful
+
+    def test_coroutine_that_is_never_awaited_fails(self):
+        with pytest.raises(AssertionError, match="in async mode, lost an await"):
+            self.assertShortCircuits(self.make_request())
+
+    def test_middleware_is_not_used(self):
+        self.middleware = raising(MiddlewareNotUsed())
+        self.assertNotUsed()
