@@ -57,8 +57,8 @@ class _IntegrityErrorContext:
         except IntegrityError as exc:
             raise AssertionError(f"Rows were already wrong before the block: {exc}") from exc
         atomic: Any = transaction.atomic(self._using)
-        # Django lets atomic(durable=True) work inside the atomic blocks of its TestCase. So that it
-        # works inside this one, too, but not inside one of the code, mark it like the outer block.
+        # Django refuses atomic(durable=True) inside any atomic block except those of its TestCase.
+        # Mark this block like the outer one, so that durable code works here as it does outside.
         atomic._from_testcase = all(outer._from_testcase for outer in connection.atomic_blocks[-1:])
         atomic.__enter__()
         self._atomic = atomic

@@ -70,8 +70,8 @@ def _sqlite(message: str, connection: Any, cursor: Any) -> Violation:
     names = [
         name
         for name, constraint in constraints.items()
-        if constraint["unique"] or constraint["primary_key"]
-        if set(constraint["columns"]) == set(columns)
+        if (constraint["unique"] or constraint["primary_key"])
+        and set(constraint["columns"]) == set(columns)
     ]
     # Django makes up names that start with "__" for constraints without a name.
     told = kind == "UNIQUE" and len(names) == 1 and not names[0].startswith("__")
@@ -116,13 +116,14 @@ def _fields(
     """Return the model fields of these columns; columns without a field stand for themselves."""
     every_model = apps.get_models(include_auto_created=True)
     options = [model._meta for model in every_model if model._meta.db_table == table]
-    for declared in (c for option in options for c in option.constraints):
-        # Introspection gives None for an expression, and lists columns that are only included.
-        if declared.name == constraint and isinstance(declared, models.UniqueConstraint):
-            parts = models.Func(*declared.expressions).flatten()
-            references: list[Any] = [part for part in parts if isinstance(part, models.F)]
-            names = [reference.name.split("__")[0] for reference in references]
-            return frozenset([*declared.fields, *names])
+    # Introspection gives None for an expression, and lists columns that are only included.
+    for option in options:
+        for declared in option.constraints:
+            if declared.name == constraint and isinstance(declared, models.UniqueConstraint):
+                parts = models.Func(*declared.expressions).flatten()
+                references: list[Any] = [part for part in parts if isinstance(part, models.F)]
+                names = [*declared.fields, *(part.name.split("__")[0] for part in references)]
+                return frozenset(option.get_field(name).name for name in names)
     fields = {f.column: f.name for option in options for f in option.local_concrete_fields}
     known = frozenset(fields.get(column, column) for column in columns if column)
     return known if known and all(columns) else None
