@@ -1,4 +1,4 @@
-"""Tests that fail in a broken transaction, on purpose: ``test_plugin.py`` runs them in a process."""
+"""Tests that fail on purpose, in broken transactions: ``test_plugin.py`` runs them."""
 
 from contextlib import suppress
 

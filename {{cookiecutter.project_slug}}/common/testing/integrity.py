@@ -89,7 +89,7 @@ class _IntegrityErrorContext:
         return True
 
     async def __aenter__(self) -> Self:
-        # Thread-sensitive by default, like the async methods of the ORM: same thread and connection.
+        # sync_to_async and the async ORM use the same thread by default, so the same connection.
         return await sync_to_async(self.__enter__)()
 
     async def __aexit__(self, *exc_info: Any) -> bool:
@@ -101,7 +101,7 @@ class _IntegrityErrorContext:
             return
         connection = connections[self._using]
         actual = find_violation(error, connection)
-        # PostgreSQL adds lines. And str() of a ProtectedError queries its objects, which may be gone.
+        # PostgreSQL adds lines. str() of a ProtectedError queries its objects, which may be gone.
         message = str(*error.args[:1]).partition("\n")[0]
         details = f"Violated: {actual} ({message})."
         for name, expected_value, actual_value in zip(

@@ -1,4 +1,4 @@
-"""A pytest plugin: the header tells if signals are suspended, and swallowed database errors get a hint.
+"""A pytest plugin: a header if signals are suspended, a hint if a database error was swallowed.
 
 If a test fails because an earlier database error was swallowed, the report suggests the fix.
 """

@@ -1,4 +1,4 @@
-"""Expect integrity errors: what to write, on every database, and the hint where an error was swallowed."""
+"""How to expect an IntegrityError, and the hint that a test gets if it swallows one."""
 
 from contextlib import suppress
 
