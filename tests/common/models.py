@@ -28,6 +28,7 @@ class Book(models.Model):
     pages = models.PositiveIntegerField(db_column="no. of pages", default=1)
     shelf = models.IntegerField(null=True)
     place = models.IntegerField(null=True)
+    notes = models.JSONField(null=True)
     sellers = models.ManyToManyField(Publisher, related_name="sold")
 
     class Meta:
@@ -44,6 +45,12 @@ class Book(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["place"], condition=models.Q(shelf=-2), name="book_on_loan"
+            ),
+            models.UniqueConstraint(
+                fields=["parent_id"],
+                include=["shelf"],
+                condition=models.Q(shelf=-3),
+                name="book_sold",
             ),
         ]
 

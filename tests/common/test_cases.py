@@ -32,7 +32,7 @@ class TestCaseTests(TestCase):
         assert not Publisher.objects.exists()
 
     def test_a_callable_that_violates_something_else_fails(self):
-        with pytest.raises(AssertionError, match=r"Expected fields=\['isbn'\]\. .* \(title\)"):
+        with pytest.raises(AssertionError, match=r"Expected fields=\['isbn'\]\. .*'title'"):
             self.assertIntegrityError(Book.objects.create, title=None, fields=["isbn"])
 
     def test_another_error_of_the_callable_propagates(self):
@@ -40,14 +40,10 @@ class TestCaseTests(TestCase):
             self.assertIntegrityError(divmod, 1, 0)
 
     def test_arguments_without_a_callable_are_refused(self):
-        with pytest.raises(TypeError, match="No callable to pass constrain to"):
+        with pytest.raises(TypeError, match="Unexpected without a callable: constrain"):
             self.assertIntegrityError(constrain="book_pages_lt_5000")
-        with pytest.raises(TypeError, match="No callable to pass 1 to"):
+        with pytest.raises(TypeError, match="Unexpected without a callable: 1"):
             self.assertIntegrityError(None, 1)
-
-    def test_an_async_callable_is_refused(self):
-        with pytest.raises(TypeError, match="acreate .* is async: 'async with"):
-            self.assertIntegrityError(Book.objects.acreate, title=None)
 
     async def test_async_with(self):
         async with self.assertIntegrityError(fields=["publisher"]) as caught:
@@ -87,15 +83,15 @@ class TransactionTestCaseTests(TransactionTestCase):
 
 
 class SimpleTestCaseTests(SimpleTestCase):
-    def test_a_database_that_is_not_allowed_is_djangos_own_error(self):
+    def test_a_database_that_is_not_allowed_raises_djangos_own_error(self):
         with pytest.raises((AssertionError, RuntimeError), match="not allowed"):
             self.assertIntegrityError(int)
 
-    def test_the_network_is_out_of_reach(self):
+    def test_a_connection_to_the_network_is_blocked(self):
         with pytest.raises(SocketConnectBlockedError):
             socket.create_connection(("192.0.2.1", 80), timeout=1)
 
-    def test_loopback_is_in_reach(self):
+    def test_a_connection_to_loopback_is_allowed(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             socket.create_connection(server.getsockname(), timeout=10).close()
 
@@ -116,5 +112,5 @@ def test_bases_are_djangos(name):
     assert issubclass(getattr(common.testing, name), getattr(django.test, name))
 
 
-def test_all_that_the_facade_names_is_there():
+def test_the_facade_has_all_names_of_its_all():
     assert all(hasattr(common.testing, name) for name in common.testing.__all__)

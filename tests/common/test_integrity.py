@@ -74,7 +74,7 @@ def test_no_error_fails():
 
 
 @each_way_to_insert
-def test_an_error_that_the_block_swallowed_fails(violate):
+def test_a_block_that_swallows_the_error_fails(violate):
     with fails("not raised"), raises_integrity_error(), suppress(IntegrityError):
         violate()
     assert not Book.objects.exists()
@@ -101,7 +101,7 @@ def test_a_deferred_constraint_is_checked_in_the_block():
     assert not Publisher.objects.exists()
 
 
-def test_a_deferred_constraint_that_the_block_checks_itself_tells_its_fields():
+def test_the_block_may_check_deferred_constraints_itself():
     with raises_integrity_error(fields=["publisher"]):
         Book.objects.create(publisher_id=0)
         connection.check_constraints()
@@ -125,7 +125,7 @@ def test_the_check_leaves_constraints_as_they_were(initially, reaches):
 def test_rows_that_were_wrong_before_fail_before_the_block_runs():
     ran = False
     book = Book.objects.create(publisher_id=0)
-    with fails(r"already wrong .* FOREIGN KEY .*\(publisher\)\.$"), raises_integrity_error():
+    with fails("Rows were already wrong .*publisher_id"), raises_integrity_error():
         ran = True
     assert not ran
     book.delete()
@@ -147,7 +147,7 @@ def test_durable_code_works(mode):
         Book.objects.create(title=None)
 
 
-def test_durable_code_within_atomic_is_refused_as_without_the_assertion():
+def test_durable_code_inside_the_atomic_block_of_a_test_fails():
     with (
         pytest.raises(RuntimeError, match="durable"),
         transaction.atomic(),
@@ -158,14 +158,14 @@ def test_durable_code_within_atomic_is_refused_as_without_the_assertion():
 
 
 @autocommit
-def test_callbacks_on_commit_do_not_run():
+def test_on_commit_callbacks_do_not_run():
     ran = []
     with fails("not raised"), raises_integrity_error():
         transaction.on_commit(lambda: ran.append(1))
     assert not ran
 
 
-def test_a_broken_transaction_is_djangos_own_error():
+def test_a_broken_transaction_raises_djangos_own_error():
     with transaction.atomic():
         transaction.set_rollback(True)
         with pytest.raises(TransactionManagementError), raises_integrity_error():
@@ -173,14 +173,14 @@ def test_a_broken_transaction_is_djangos_own_error():
 
 
 @autocommit
-def test_another_database_is_told_by_using(second):
+def test_using_chooses_the_database(second):
     with raises_integrity_error(fields=["title"], using=second):
         Publisher.objects.using(second).create(name="Murray")
         Book.objects.using(second).create(title=None)
     assert not Publisher.objects.using(second).exists()
 
 
-def test_an_unknown_database_is_djangos_own_error():
+def test_an_unknown_database_raises_djangos_own_error():
     with pytest.raises(ConnectionDoesNotExist, match="typo"), raises_integrity_error(using="typo"):
         pass
 
@@ -201,14 +201,20 @@ def delete_restricted():
     ("delete", "error"),
     [(delete_protected, ProtectedError), (delete_restricted, RestrictedError)],
 )
-def test_an_error_of_django_passes_only_bare(delete, error):
+def test_an_error_of_django_passes_without_constraint_and_fields_only(delete, error):
     with raises_integrity_error() as caught:
         delete()
     assert type(caught.exception) is error
     for expected in ({"constraint": "x"}, {"fields": ["publisher"]}):
-        message = f"^{error.__name__} does not come from the database 'default'"
+        message = f"does not tell the {next(iter(expected))} of this {error.__name__}, so "
         with fails(message), raises_integrity_error(**expected):
             delete()
+
+
+def test_frames_of_the_assertion_are_hidden():
+    with pytest.raises(AssertionError) as caught, raises_integrity_error():
+        pass
+    assert "testing/integrity.py" not in str(caught.getrepr(style="short"))
 
 
 def test_a_string_for_fields_is_refused():

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import connection
 
 from common.testing import raises_integrity_error
 from common_tests.models import Book, Novel, Publisher
@@ -76,7 +76,6 @@ VIOLATIONS = {
     "foreign key": (create(publisher_id=0), {"publisher"}, None),
     "foreign key to a deleted row": (delete_the_publisher, {"publisher"}, None),
     "foreign key, db_column": (create(parent_id=0), {"parent"}, None),
-    "two foreign keys": (create(publisher_id=0, parent_id=0), {"publisher"}, None),
 }
 NAMED = {name: case for name, case in VIOLATIONS.items() if case[2]}
 PARAMETERS = ("violate", "fields", "constraint")
@@ -91,8 +90,8 @@ def test_the_violated_fields_pass(book, violate, fields, constraint):
 
 
 @each_violation
-def test_more_fields_fail_with_the_violated_ones(book, violate, fields, constraint):
-    message = rf"Expected fields=\[.*'z'\]\. Violated: .*\({', '.join(sorted(fields))}\)\.$"
+def test_more_fields_fail_and_show_the_violated_ones(book, violate, fields, constraint):
+    message = rf"Expected fields=\[.*'z'\]\. Violated: .*fields={re.escape(str(sorted(fields)))} \("
     with fails(message), raises_integrity_error(fields=[*fields, "z"]):
         violate(book)
 
@@ -104,19 +103,19 @@ def test_the_violated_constraint_passes(book, violate, fields, constraint):
 
 
 @each_named
-def test_another_constraint_fails_with_the_violated_one(book, violate, fields, constraint):
-    violated = rf"Violated: (UNIQUE|CHECK) '{re.escape(constraint)}' on "
+def test_another_constraint_fails_and_shows_the_violated_one(book, violate, fields, constraint):
+    violated = rf"Violated: constraint={re.escape(repr(constraint))} and fields="
     with fails(rf"Expected constraint='other'\. {violated}"), raises_integrity_error("other"):
         violate(book)
 
 
-def test_each_of_constraint_and_fields_must_be_right(book):
+def test_a_right_constraint_with_wrong_fields_fails(book):
     message = r"Expected constraint='book_place' and fields=\['shelf'\]\."
     with fails(message), raises_integrity_error("book_place", ["shelf"]):
         Book.objects.create(title="Persuasion", shelf=1, place=1)
 
 
-def test_the_name_of_a_column_is_not_that_of_a_field():
+def test_the_name_of_a_column_does_not_pass_for_the_name_of_its_field():
     message = r"Expected fields=\['publisher_id'\]\."
     with fails(message), raises_integrity_error(fields=["publisher_id"]):
         Book.objects.create(publisher_id=0)
@@ -146,28 +145,17 @@ def test_postgresql_tells_the_name(book, name, constraint):
         violate(book)
 
 
-@pytest.mark.parametrize(("shelf", "name"), [(-1, "book_in_store"), (-2, "book_on_loan")])
-def test_columns_that_two_constraints_share_are_ambiguous_on_sqlite(shelf, name):
-    def violate():
-        with raises_integrity_error(name, ["place"]):
-            Book.objects.create(title="Persuasion", shelf=shelf, place=1)
-
-    Book.objects.create(shelf=shelf, place=1)
-    if connection.vendor == "postgresql":
-        violate()
-    else:
-        with fails(r"not tell .* Violated: UNIQUE on .* \(place\)"):
-            violate()
+@postgresql_only
+def test_a_unique_constraint_does_not_cover_the_columns_that_it_includes(book):
+    Book.objects.create(shelf=-3, parent=book)
+    with raises_integrity_error("book_sold", ["parent"]):
+        Book.objects.create(title="Persuasion", shelf=-3, parent=book)
 
 
 @sqlite_only
-def test_a_check_that_is_named_as_an_unnamed_one_is_shown_is_ambiguous_on_sqlite():
-    execute('CREATE TABLE raw (a integer, CONSTRAINT "no. of pages" CHECK (a > 0))')
-    with (
-        fails(r"not tell the fields .* Violated: CHECK\.$"),
-        raises_integrity_error(fields=["pages"]),
-    ):
-        Book.objects.create(pages=-1)
+def test_the_check_of_a_json_field_tells_the_field_on_sqlite(book):
+    with raises_integrity_error(fields=["notes"]):
+        execute('UPDATE "Common, tests.book" SET notes = %s', ["{"])
 
 
 def test_not_null_has_no_name(book):
@@ -181,77 +169,3 @@ def test_without_a_model_columns_stand_for_fields(column):
     execute("CREATE TABLE raw (a integer NOT NULL, b integer, CONSTRAINT b_is_1 CHECK (b = 1))")
     with raises_integrity_error(fields=[column]):
         execute("INSERT INTO raw VALUES (%s, %s)", [1, 2] if column == "b" else [None, 1])
-
-
-def test_an_expression_index_without_a_model_has_no_fields():
-    execute("CREATE TABLE raw (a text)")
-    execute("CREATE UNIQUE INDEX lower_a ON raw (lower(a))")
-    execute("INSERT INTO raw VALUES ('x')")
-    with raises_integrity_error("lower_a"):
-        execute("INSERT INTO raw VALUES ('X')")
-    with (
-        fails("not tell the fields .* UNIQUE 'lower_a' on raw"),
-        raises_integrity_error(fields=["a"]),
-    ):
-        execute("INSERT INTO raw VALUES ('X')")
-
-
-def test_a_foreign_key_of_a_table_without_primary_key():
-    execute(
-        "CREATE TABLE raw (p bigint REFERENCES common_tests_publisher DEFERRABLE INITIALLY DEFERRED)"
-    )
-    with raises_integrity_error(fields=["p"]):
-        execute("INSERT INTO raw VALUES (0)")
-
-
-@pytest.mark.parametrize("indexed", ["a", "abs(a)"])
-def test_nothing_is_known_of_a_table_that_went_with_the_block(indexed):
-    def violate():
-        execute("CREATE TABLE raw (a integer)")
-        execute(f"CREATE UNIQUE INDEX made ON raw ({indexed})")
-        execute("INSERT INTO raw VALUES (1), (1)")
-
-    with fails("does not tell the fields"), raises_integrity_error(fields=["a"]):
-        violate()
-
-
-@sqlite_only
-def test_sqlite_tells_nothing_of_an_immediate_foreign_key():
-    execute("CREATE TABLE raw (p bigint REFERENCES common_tests_publisher)")
-    with (
-        fails(r"not tell the fields .* Violated: FOREIGN KEY\.$"),
-        raises_integrity_error(fields=["p"]),
-    ):
-        execute("INSERT INTO raw VALUES (0)")
-
-
-@postgresql_only
-def test_a_unique_constraint_does_not_cover_what_it_includes():
-    execute("CREATE TABLE raw (a integer, b integer)")
-    execute("CREATE UNIQUE INDEX only_a ON raw (a) INCLUDE (b)")
-    with raises_integrity_error("only_a", ["a"]):
-        execute("INSERT INTO raw VALUES (1, 1), (1, 2)")
-
-
-@postgresql_only
-def test_the_check_of_a_domain_has_no_table():
-    execute("CREATE DOMAIN positive AS integer CHECK (VALUE > 0)")
-    with raises_integrity_error("positive_check"):
-        execute("SELECT (-1)::positive")
-
-
-def test_an_error_that_was_wrapped_is_found_by_its_cause():
-    with raises_integrity_error(fields=["title"]):
-        try:
-            Book.objects.create(title=None)
-        except IntegrityError as exc:
-            raise IntegrityError("A book needs a title.") from exc
-
-
-@sqlite_only
-def test_the_words_of_a_trigger_are_shown():
-    execute("CREATE TABLE raw (a integer)")
-    execute("CREATE TRIGGER t BEFORE DELETE ON raw BEGIN SELECT RAISE(ABORT, 'no'); END")
-    execute("INSERT INTO raw VALUES (1)")
-    with fails(r"not tell the constraint .* Violated: no\.$"), raises_integrity_error("t"):
-        execute("DELETE FROM raw")

@@ -1,48 +1,23 @@
-"""Django's test case bases, plus ``assertIntegrityError``: after an error, the test's queries go on.
+"""Django's test case bases, plus ``assertIntegrityError``, after which the test can still query.
 
     class BookTests(TestCase):
         def test_isbn_is_unique(self):
             self.assertIntegrityError(make_book, isbn=book.isbn, fields=["isbn"])
 
-See "Catches when Expecting Exceptions in Django Unit Tests", and ``common.testing.integrity``.
+See "Catches when Expecting Exceptions in Django Unit Tests" and ``common.testing.integrity``.
 """
 
-import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, overload
+from typing import Any
 
 import django.test
-from django.core.servers.basehttp import ThreadedWSGIServer
-from django.test.testcases import LiveServerThread
 
-from common.testing.hints import TransactionHints
-from common.testing.integrity import _IntegrityErrorContext, raises_integrity_error
+from common.testing.integrity import raises_integrity_error
 
-__unittest = True  # unittest leaves the frames of this module out of tracebacks
+__unittest = __tracebackhide__ = True  # unittest and pytest omit this module from tracebacks.
 
 
-class _Helpers(TransactionHints):
-    @overload
-    def assertIntegrityError(
-        self,
-        callable: None = None,
-        *,
-        constraint: str | None = None,
-        fields: Iterable[str] | None = None,
-        using: str = "default",
-    ) -> _IntegrityErrorContext: ...
-
-    @overload
-    def assertIntegrityError(
-        self,
-        callable: Callable[..., object],
-        *args: Any,
-        constraint: str | None = None,
-        fields: Iterable[str] | None = None,
-        using: str = "default",
-        **kwargs: Any,
-    ) -> None: ...
-
+class _IntegrityAssertions:
     def assertIntegrityError(
         self,
         callable: Callable[..., object] | None = None,
@@ -51,49 +26,35 @@ class _Helpers(TransactionHints):
         fields: Iterable[str] | None = None,
         using: str = "default",
         **kwargs: Any,
-    ) -> _IntegrityErrorContext | None:
-        """Assert that ``callable(*args, **kwargs)`` raises IntegrityError; without, return a context.
+    ) -> Any:
+        """Assert that ``callable(*args, **kwargs)`` raises IntegrityError, and return None.
 
-        See ``raises_integrity_error`` for what the other arguments, and the context, do. A callable
-        with arguments of these names, or an async one, needs the context.
+        Without ``callable``, return a context for ``with`` or ``async with``, whose block must
+        raise it. ``raises_integrity_error`` describes the context and the other arguments. Use the
+        context to call async code or a callable that has arguments of these names.
         """
-        __tracebackhide__ = True
         context = raises_integrity_error(constraint, fields, using)
-        if callable is None:
-            if args or kwargs:
-                unexpected = ", ".join([*map(repr, args), *kwargs])
-                raise TypeError(f"No callable to pass {unexpected} to.")
-            return context
-        with context:
-            result = callable(*args, **kwargs)
-            if inspect.iscoroutine(result):
-                result.close()
-                raise TypeError(f"{callable!r} is async: 'async with self.assertIntegrityError()'.")
-        return None
+        if callable is not None:
+            with context:
+                callable(*args, **kwargs)
+            return None
+        if args or kwargs:  # A misspelled fields= would otherwise go unchecked.
+            unexpected = ", ".join([*map(repr, args), *kwargs])
+            raise TypeError(f"Unexpected without a callable: {unexpected}. Pass a callable first.")
+        return context
 
 
-class SimpleTestCase(_Helpers, django.test.SimpleTestCase):
-    """Django's; without a database unless ``databases`` names one."""
+class SimpleTestCase(_IntegrityAssertions, django.test.SimpleTestCase):
+    """Django's; may use only the databases that ``databases`` names."""
 
 
-class TestCase(_Helpers, django.test.TestCase):
-    """Django's: each test in a transaction that is rolled back."""
+class TestCase(_IntegrityAssertions, django.test.TestCase):
+    """Django's; runs each test in a transaction and rolls it back."""
 
 
-class TransactionTestCase(_Helpers, django.test.TransactionTestCase):
-    """Django's: each test in autocommit mode, all tables emptied afterwards."""
+class TransactionTestCase(_IntegrityAssertions, django.test.TransactionTestCase):
+    """Django's; runs each test in autocommit mode and empties all tables afterwards."""
 
 
-class _Server(ThreadedWSGIServer):
-    def serve_forever(self, poll_interval: float = 0.01) -> None:
-        super().serve_forever(poll_interval)  # seconds; by default each shutdown takes half of one
-
-
-class _ServerThread(LiveServerThread):
-    server_class = _Server
-
-
-class LiveServerTestCase(_Helpers, django.test.LiveServerTestCase):
-    """Django's: a TransactionTestCase with the site on a local port."""
-
-    server_thread_class = _ServerThread
+class LiveServerTestCase(_IntegrityAssertions, django.test.LiveServerTestCase):
+    """Django's; a TransactionTestCase that serves the site on a local port."""

@@ -1,10 +1,10 @@
-"""Assert that the database refuses something, and go on using it: for pytest functions.
+"""Assert that the database raises IntegrityError, and keep the transaction usable.
 
     with raises_integrity_error(fields=["author", "title"]):
         Book.objects.create(author=author, title="Emma")
 
-In test cases, ``self.assertIntegrityError`` is the same. After "Catches when Expecting Exceptions
-in Django Unit Tests", whose ``assertRaises`` within ``atomic`` leaves the transaction broken.
+For pytest functions; test cases have ``self.assertIntegrityError``. After "Catches when Expecting
+Exceptions in Django Unit Tests", whose ``assertRaises`` inside ``atomic`` breaks the transaction.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,9 @@ from typing import Any, Self
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, connections, transaction
 
-from common.testing.violations import check_deferred, find_violation
+from common.testing.violations import Violation, find_violation
 
-__unittest = True  # unittest leaves the frames of this module out of tracebacks
+__unittest = __tracebackhide__ = True  # unittest and pytest omit this module from tracebacks.
 
 
 def raises_integrity_error(
@@ -24,15 +24,15 @@ def raises_integrity_error(
     fields: Iterable[str] | None = None,
     using: str = "default",
 ) -> "_IntegrityErrorContext":
-    """Return a context, ``with`` or ``async with``, whose block must raise IntegrityError.
+    """Return a context for ``with`` or ``async with``, whose block must raise IntegrityError.
 
-    The block runs in a savepoint on the database ``using``; afterwards its rows are gone, queries
-    work and ``.exception`` is the error. Deferred constraints are checked at the end of the block.
+    Run the block in a savepoint on the database ``using``, check deferred constraints at its end
+    and roll it back. Afterwards ``.exception`` is the error.
 
-    ``constraint`` is the name of the constraint that must be the cause, and ``fields`` the names
-    of exactly the model fields that it covers (``parent``, not ``parent_id``).
-    AssertionError: nothing or something else was violated, or the database does not tell what was
-    (SQLite names few constraints), or rows were wrong before the block.
+    ``constraint`` is the name of the constraint that must be violated. ``fields`` are the names
+    of exactly the model fields that it covers (``parent``, not ``parent_id``), in any order.
+    Raise AssertionError if nothing or another constraint was violated, if the database does not
+    tell which (SQLite names few constraints), or if rows violate a constraint before the block.
     """
     return _IntegrityErrorContext(constraint, fields, using)
 
@@ -43,24 +43,23 @@ class _IntegrityErrorContext:
     def __init__(self, constraint: str | None, fields: Iterable[str] | None, using: str) -> None:
         if isinstance(fields, str):
             raise TypeError(f"fields={fields!r} is a string: pass a list of names, [{fields!r}].")
-        self._constraint = constraint
-        self._fields = None if fields is None else frozenset(fields)
+        self._expected = Violation(constraint, None if fields is None else frozenset(fields))
         self._using = using
 
     def __enter__(self) -> Self:
-        __tracebackhide__ = True
         connection: Any = connections[self._using]
         try:
-            # In a savepoint of its own: SET CONSTRAINTS lasts until that very savepoint is undone.
+            # On PostgreSQL, check_constraints() makes all constraints deferred. Only the rollback
+            # of the very savepoint in which it ran undoes that, so it gets one of its own.
             with transaction.atomic(self._using):
-                check_deferred(connection)
+                connection.check_constraints()
                 connection.set_rollback(True)
         except IntegrityError as exc:
-            violation = find_violation(exc, connection)
-            raise AssertionError(f"Rows were already wrong before the block: {violation}.") from exc
+            raise AssertionError(f"Rows were already wrong before the block: {exc}") from exc
         atomic: Any = transaction.atomic(self._using)
-        # As visible to atomic(durable=True) as what is round it: TestCase's own atomics are not.
-        atomic._from_testcase = all(b._from_testcase for b in connection.atomic_blocks[-1:])
+        # Django refuses atomic(durable=True) inside any atomic block except those of its TestCase.
+        # Mark this block like the outer one, so that durable code works here as it does outside.
+        atomic._from_testcase = all(outer._from_testcase for outer in connection.atomic_blocks[-1:])
         atomic.__enter__()
         self._atomic = atomic
         return self
@@ -71,12 +70,11 @@ class _IntegrityErrorContext:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        __tracebackhide__ = True
         connection = connections[self._using]
         try:
-            # A block that swallowed an error may leave a transaction in which no check can run.
+            # If the block swallowed an error, the transaction may be unable to run the check.
             if exc is None and not connection.needs_rollback and connection.is_usable():
-                check_deferred(connection)
+                connection.check_constraints()
         except IntegrityError as deferred:
             exc = deferred
         finally:
@@ -87,50 +85,33 @@ class _IntegrityErrorContext:
         if not isinstance(exc, IntegrityError):
             return False
         self.exception = exc
-        self._judge(exc)
+        self._compare(exc)
         return True
 
     async def __aenter__(self) -> Self:
-        __tracebackhide__ = True
-        # Thread-sensitive, as the ORM's own async methods are: they share a connection.
+        # sync_to_async and the async ORM use the same thread by default, so the same connection.
         return await sync_to_async(self.__enter__)()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        __tracebackhide__ = True
-        return await sync_to_async(self.__exit__)(exc_type, exc, traceback)
+    async def __aexit__(self, *exc_info: Any) -> bool:
+        return await sync_to_async(self.__exit__)(*exc_info)
 
-    def _judge(self, error: IntegrityError) -> None:
-        """Raise AssertionError unless ``error`` is the violation that was asked for."""
-        __tracebackhide__ = True
-        if self._constraint is None and self._fields is None:
+    def _compare(self, error: IntegrityError) -> None:
+        """Raise AssertionError unless ``error`` is the expected violation."""
+        if self._expected == Violation():
             return
         connection = connections[self._using]
-        violation = find_violation(error, connection)
-        if violation is None:
-            raise AssertionError(
-                f"{type(error).__name__} does not come from the database {self._using!r}, "
-                f"so {self._expected()} cannot be checked."
-            ) from error
-        for word, asked, told in (
-            ("constraint", self._constraint, violation.constraint),
-            ("fields", self._fields, violation.fields),
+        actual = find_violation(error, connection)
+        # PostgreSQL adds lines. str() of a ProtectedError queries its objects, which may be gone.
+        message = str(*error.args[:1]).partition("\n")[0]
+        details = f"Violated: {actual} ({message})."
+        for name, expected_value, actual_value in zip(
+            Violation._fields, self._expected, actual, strict=True
         ):
-            if asked is not None and told is None:
+            if expected_value is not None and actual_value is None:
                 raise AssertionError(
-                    f"{connection.display_name} does not tell the {word} of this violation, so "
-                    f"{self._expected()} cannot be checked: omit {word}=. Violated: {violation}."
+                    f"{connection.display_name} does not tell the {name} of this "
+                    f"{type(error).__name__}, so {self._expected} cannot be checked: "
+                    f"omit {name}=. {details}"
                 ) from error
-            if asked is not None and asked != told:
-                raise AssertionError(
-                    f"Expected {self._expected()}. Violated: {violation}."
-                ) from error
-
-    def _expected(self) -> str:
-        constraint = [] if self._constraint is None else [f"constraint={self._constraint!r}"]
-        fields = [] if self._fields is None else [f"fields={sorted(self._fields)}"]
-        return " and ".join(constraint + fields)
+            if expected_value not in (None, actual_value):
+                raise AssertionError(f"Expected {self._expected}. {details}") from error
