@@ -91,6 +91,13 @@ def test_setting_changed_may_be_sent_without_a_value(signal, setting):
     assert heard(signal)
 
 
+def test_a_value_that_is_sent_counts_more_than_the_setting(signal):
+    setting_changed.send(None, setting="SUSPEND_SIGNALS", value=True, enter=True)
+    assert not heard(signal)
+    setting_changed.send(None, setting="SUSPEND_SIGNALS", value=None, enter=False)
+    assert heard(signal)
+
+
 def test_without_a_value_the_setting_itself_is_read(signal):
     with override_settings():
         for value in (True, False, True):

@@ -43,6 +43,19 @@ def test_other_threads_hear_all_receivers_or_all_that_are_not_suspended():
     assert answers <= {"aBcD", "ac"}
 
 
+def test_what_another_thread_connects_meanwhile_stays_plain():
+    receiver, other = make_receiver("receiver"), make_receiver("other")
+
+    class SharedSignal(Signal):
+        def connect(self, *args, **kwargs):
+            super().connect(other)  # As another thread would, at the worst moment.
+            super().connect(*args, **kwargs)
+
+    suspending_receiver(signal := SharedSignal())(receiver)
+    with override_settings(SUSPEND_SIGNALS=True):
+        assert signal.send(None) == [(other, "other")]
+
+
 class RecordingSignal(Signal):
     """A signal that records, for each new list of receivers, whether its lock is held."""
 

@@ -20,7 +20,7 @@ from django.dispatch import Signal
 _Receiver = TypeVar("_Receiver", bound=Callable[..., Any])
 
 _signals: weakref.WeakSet[Signal] = weakref.WeakSet()
-_NO_SENDER = object()  # In a lookup key, it stands for a sender that no signal is ever sent by.
+_NO_SENDER = object()  # Takes the place of the sender's id in a lookup key, and equals no id.
 
 
 def suspending_receiver(
@@ -54,9 +54,9 @@ def suspending_receiver(
 class _Entry(tuple[Any, ...]):
     """An entry of ``Signal.receivers`` that can be suspended. Django's own are plain tuples.
 
-    The first part of an entry is its lookup key: the identities of the receiver and of the sender.
-    A suspended entry stays in the list, under a key that matches no sender, ``connect`` or
-    ``disconnect``. So it keeps its place, even while ``mute_signals`` puts the whole list aside.
+    Its first part is the lookup key: the ids of the receiver and of the sender. A suspended entry
+    stays in the list, under a key that matches no sender, ``connect`` or ``disconnect``. So it
+    keeps its place, even while factory_boy's ``mute_signals`` has put the whole list aside.
     """
 
     __slots__ = ()
@@ -76,13 +76,13 @@ def _connect(signal: Signal, receiver: _Receiver, sender: Any = None, **kwargs: 
         return
 
     def adopt(entry: tuple[Any, ...]) -> tuple[Any, ...]:
-        # Compare the function, too: another thread may have connected one of its own.
         function = entry[1]() if isinstance(entry[1], weakref.ref) else entry[1]
+        # Another thread may have connected a different function meanwhile.
         if id(entry) in before or function != receiver:
             return entry
         return _Entry(entry).suspend(getattr(settings, "SUSPEND_SIGNALS", False))
 
-    before = {id(entry): entry for entry in signal.receivers}
+    before = {id(entry): entry for entry in signal.receivers}  # Alive, so that no id is reused.
     signal.connect(receiver, sender=sender, **kwargs)
     _signals.add(signal)
     _rearrange(signal, adopt)
@@ -100,7 +100,7 @@ setting_changed.connect(_on_setting_changed)
 
 
 def _rearrange(signal: Signal, change: Callable[[Any], tuple[Any, ...]]) -> None:
-    """Apply ``change`` to all entries. Drop those of the dead, and ours if their key is taken."""
+    """Apply ``change`` to all entries. Drop dead ones, and suspendable ones whose key is taken."""
     with signal.lock:
         entries = [change(entry) for entry in signal.receivers if _is_alive(entry)]
         taken = {entry[0] for entry in entries if not isinstance(entry, _Entry)}
