@@ -169,7 +169,7 @@ VALUES = """\
 @pytest.mark.parametrize(
     "key", ["", "    id = models.UUIDField(primary_key=True, default=uuid.uuid4)\n"]
 )
-def test_the_tests_of_an_app_pass_after_fields_of_any_kind_are_added(tracked, key, tmp_path):
+def test_the_tests_of_an_app_pass_after_fields_of_any_kind_are_added(tracked, key):
     project = tracked()
     project.manage("startapp", "orders", "--model=Order")
     models = project.path / "apps/orders/models.py"
@@ -179,7 +179,7 @@ def test_the_tests_of_an_app_pass_after_fields_of_any_kind_are_added(tracked, ke
         factories.write(VALUES)
     (project.path / "apps/orders/migrations/0001_initial.py").unlink()
     project.manage("makemigrations", "orders")
-    project.uv("pytest", "apps/orders", MEDIA_ROOT=str(tmp_path / "media"))
+    project.uv("pytest", "apps/orders")
 
 
 def test_black_does_not_reformat_it(tracked, tmp_path):
