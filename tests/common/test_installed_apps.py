@@ -8,6 +8,7 @@ from common.management.commands.startapp import add_app
     [
         ("A: list = [\n\t'a',\n]\nB = 1\n", "A: list = [\n\t'a',\n\t'x',\n]\nB = 1\n"),
         ("A = [\r\n  'a',  # \r\n]\r\n", "A = [\r\n  'a',  # \r\n  'x',\r\n]\r\n"),
+        ("A = [\r\n  'a',\r\n]\r\n", "A = [\r\n  'a',\r\n  'x',\r\n]\r\n"),
         ("A = [\n 'a', 'b',\n]\nA += [\n 'c',\n]", "A = [\n 'a', 'b',\n 'x',\n]\nA += [\n 'c',\n]"),
         ("A = [\n 'a',\n # end\n\n]\n", "A = [\n 'a',\n 'x',\n # end\n\n]\n"),
         ("A = [\n *B,\n 'a',\n]\n", "A = [\n *B,\n 'a',\n 'x',\n]\n"),

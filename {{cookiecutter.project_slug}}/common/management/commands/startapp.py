@@ -98,8 +98,8 @@ class Command(BaseCommand):
 
 def check_app(name: str) -> None:
     """Raise CommandError unless ``name`` can be the name of a new app."""
-    allowed = "lower-case letters, digits and underscores, a letter first"
-    check_name(name, "app", "[a-z][a-z0-9_]*", f"Please use {allowed}")
+    advice = "Please use lower-case letters, digits and underscores, a letter first"
+    check_name(name, "app", "[a-z][a-z0-9_]*", advice)
     folder = str(Path(settings.BASE_DIR, "apps", name))
     if name in apps.app_configs:
         problem = f"{name!r} conflicts with the label of {apps.app_configs[name].name!r}"
@@ -113,9 +113,12 @@ def check_app(name: str) -> None:
 
 
 def check_model(name: str) -> None:
-    """Raise CommandError unless ``name`` can be the name of a model: pytest collects ``Test…``."""
-    allowed = "letters and digits, a capital first, but not 'Test'"
-    check_name(name, "model", "(?!Test)[A-Z][A-Za-z0-9]*", f"Please choose --model: {allowed}")
+    """Raise CommandError unless ``name`` can be the name of a model.
+
+    pytest would collect a model whose name begins with ``Test``.
+    """
+    advice = "Please choose one with --model: letters and digits, a capital but not 'Test' first"
+    check_name(name, "model", "(?!Test)[A-Z][A-Za-z0-9]*", advice)
 
 
 def check_name(name: str, kind: str, pattern: str, advice: str) -> None:
@@ -128,9 +131,10 @@ def check_name(name: str, kind: str, pattern: str, advice: str) -> None:
 
 
 def add_app(source: bytes, app: str) -> bytes | None:
-    """Return ``source`` with a line for ``app`` at the end of the list ``INSTALLED_APPS``.
+    """Return ``source`` with a new line for ``app`` at the end of the list ``INSTALLED_APPS``.
 
-    Return ``source`` itself if the list has the app, and None if such a line cannot be added.
+    Return ``source`` itself if the list has the app. Return None if no line can be added, because
+    the list is computed, has not one app a line, or does not exist.
     """
     assigned = [
         statement.value
@@ -143,9 +147,9 @@ def add_app(source: bytes, app: str) -> bytes | None:
             if re.search(rf"'{re.escape(app)}['.]", ast.unparse(listed)):
                 return source  # The app, or its AppConfig.
             lines = source.splitlines(keepends=True)
-            # Names and commas alone, so that another line can follow.
-            line = rb"""(\s+)(?:["'][\w.]+["'],\s*)+(?:#.*?)?(\r?\n)"""
-            if found := re.fullmatch(line, lines[last.lineno - 1]):
+            # If the last line has only apps with commas, another line can follow it.
+            pattern = rb"""([ \t]+)(?:["'][\w.]+["'],[ \t]*)+(?:#.*?)?(\r?\n)"""
+            if found := re.fullmatch(pattern, lines[last.lineno - 1]):
                 lines.insert(last.lineno, found[1] + f'"{app}",'.encode() + found[2])
                 return b"".join(lines)
     return None
