@@ -11,10 +11,10 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from common.postgresql.base import sockets
-from common.postgresql.server import forget_a_dead_server
+from common.postgresql.server import remove_stale_pid_file
 
-PROJECT = Path(__file__).parents[2]
-# A process that uses the server of a folder, or its own: it prints one answer, and ends with its input.
+PROJECT = Path(__file__).parents[1]
+# A process that connects to the server of a folder, prints one answer, and ends with its input.
 USER = """
 import sys
 from django.conf import settings
@@ -46,23 +46,23 @@ class User(subprocess.Popen):
 
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="DATABASE_URL wins")
 @pytest.mark.django_db
-def test_dbshell_reaches_it(capfd):
+def test_dbshell_connects_to_the_private_server(capfd):
     call_command("dbshell", "--", "-c", "SHOW data_directory; SELECT 6 * 7 AS answer")
     assert re.search(r"postgresql-.*\s42\s", capfd.readouterr().out, re.DOTALL)
 
 
 @pytest.mark.parametrize("left", ["{own}\n" + "\n" * 7, "{own}\ncut", "", "nonsense"])
-def test_what_a_crash_leaves_is_not_taken_for_a_server(tmp_path, left):
+def test_a_pid_file_that_a_crash_left_is_removed(tmp_path, left):
     file = tmp_path / "postmaster.pid"
     file.write_text(left.format(own=os.getpid()))
-    forget_a_dead_server(tmp_path)
+    remove_stale_pid_file(tmp_path)
     assert not file.exists()
-    forget_a_dead_server(tmp_path)
+    remove_stale_pid_file(tmp_path)
 
 
 @pytest.fixture
 def folder():
-    """A folder that another user may enter: for root, the server runs as one."""
+    """A folder that another user may enter: if root runs the tests, the server runs as another user."""
     with tempfile.TemporaryDirectory() as path:
         yield Path(path, "kept")
 
@@ -89,7 +89,7 @@ def test_the_suite_runs_on_a_private_server():
     assert Path(data).parent.name.startswith("postgresql-")
 
 
-def test_processes_share_a_server_and_its_data_which_outlive_the_last(folder):
+def test_processes_share_a_server_and_the_data_outlive_the_last_of_them(folder):
     table = "CREATE TABLE kept AS SELECT 41 + 1 AS answer"
     with User(folder, table, DATA) as first, User(folder, DATA) as second:
         assert first.answer == second.answer == str(folder / "data")
@@ -106,7 +106,7 @@ def test_processes_share_a_server_and_its_data_which_outlive_the_last(folder):
         later.communicate()
 
 
-def test_without_a_folder_nothing_is_left_however_the_process_ends():
+def test_without_a_folder_a_killed_process_leaves_nothing():
     with User("", DATA) as user:
         assert running(user.answer)
         user.kill()
@@ -114,7 +114,7 @@ def test_without_a_folder_nothing_is_left_however_the_process_ends():
     assert wait_for(lambda: not Path(user.answer).parent.exists())
 
 
-def test_a_path_that_is_too_long_for_sockets_will_do(folder):
+def test_a_path_that_is_too_long_for_sockets_works(folder):
     deep = folder.with_name("deep" * 30)
     with User(deep, DATA) as user:
         assert user.answer == str(deep / "data")
@@ -122,7 +122,7 @@ def test_a_path_that_is_too_long_for_sockets_will_do(folder):
     assert not running(user.answer)
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path, capfd):
+def test_a_server_that_cannot_start_prints_the_reason(tmp_path, capfd):
     (tmp_path / "file").touch()
     with pytest.raises(OperationalError, match="or name a server in DATABASE_URL"):
         sockets(str(tmp_path / "file"))

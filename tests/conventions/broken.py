@@ -1,4 +1,4 @@
-"""What breaks each convention, and what the hook that keeps it says of it."""
+"""Code that breaks each convention, with the hook that rejects it and the message of that hook."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 RECEIVER = "Use common.signals.suspending_receiver"
 SESSIONS = "Use common.sessions"
 INTEGRITY = "use assertIntegrityError or raises_integrity_error of common.testing"
-STORAGE = "use a RootManifest storage of common.static_files.manifest"
+STORAGE = "use a RootManifest storage of common.static_files"
+NO_APPS = "common never imports apps: let them plug in by a signal or a setting"
+NO_TESTING = "only tests import common.testing: move what the service itself needs"
 MISTYPED = """\
 from common.testing import MiddlewareTestCase
 
@@ -22,7 +24,7 @@ KEY = "-----BEGIN " + "RSA PRIVATE KEY-----\n"
 
 @dataclass(frozen=True)
 class Broken:
-    """Code that breaks a convention: the hook that refuses it, what that says, and the file that it is appended to."""
+    """Code that ``hook`` rejects with ``message``, once it is appended to the file ``path``."""
 
     hook: str
     message: str
@@ -34,7 +36,7 @@ class Broken:
 
 
 def banned(name: str, message: str, path: str = Broken.path) -> list[Broken]:
-    """Return the ways to reach what is banned: imported itself, or its module, under whichever name."""
+    """Return each way to import a banned name: directly, or through its module under either name."""
     module, _, last = name.rpartition(".")
     package, _, parent = module.rpartition(".")
     codes = [f"from {module} import {last} as it\n\nit()\n", f"import {module}\n\n{name}()\n"]
@@ -89,7 +91,7 @@ WITH_INTEGRITY_ERROR = [
     "contexts = [pytest.raises(IntegrityError)]\n",
 ]
 
-# What ruff refuses beside: an example for each family of rules.
+# An example for each family of the other rules that ruff enforces.
 RULES = {
     "TID252": "from . import models\n\nmodels.User()\n",
     "ASYNC251": "import time\n\n\nasync def wait():\n    time.sleep(1)\n",
@@ -126,6 +128,34 @@ PLACES = [
     "config/settings",
     "apps/users/tests",
 ]
+# Each way to import a package, and the same import inside a function.
+IMPORTS_OF_APPS = [
+    "import apps\n",
+    "import apps.users.models\n",
+    "import apps.users.models as models\n",
+    "import os, apps.users\n",
+    "from apps import users\n",
+    "from apps import (\n    users,\n)\n",
+    "from apps.users import models\n",
+    "def late():\n    import apps\n",
+    "def late():\n    from apps.users import models\n",
+]
+IMPORTS_OF_TESTING = [
+    "import common.testing\n",
+    "import common.testing as t\n",
+    "import common.testing.cases\n",
+    "import os, common.testing\n",
+    "from common import testing\n",
+    "from common import testing as t\n",
+    "from common import signals, testing\n",
+    "from common import (\n    testing,\n)\n",
+    "from common import (\n    signals,\n    testing as t,\n)\n",
+    "from common.testing import TestCase\n",
+    "from common.testing import (\n    TestCase,\n)\n",
+    "from common.testing.cases import TestCase\n",
+    "def late():\n    from common import testing\n",
+    "def late():\n    from common.testing import TestCase\n",
+]
 STORAGES = [
     "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
     "storages.backends.s3.S3StaticStorage",
@@ -136,7 +166,7 @@ STORAGES = [
 
 
 def all_broken() -> Iterator[Broken]:
-    """Yield what each hook refuses."""
+    """Yield the code that each hook rejects."""
     for name, message in BANNED.items():
         yield from banned(name, message)
     for name in SESSION_BACKENDS:
@@ -152,18 +182,12 @@ def all_broken() -> Iterator[Broken]:
     for path in STORAGES:
         code = f'STORAGES = {{"staticfiles": {{"BACKEND": "{path}"}}}}\n'
         yield Broken("static-storage", STORAGE, code, "config/settings/broken.py")
-    for path in ("common/broken.py", "common/tests/test_broken.py", "common/testing/broken.py"):
-        for code in (
-            "import apps.users.models\n",
-            "def late():\n    from apps.users import models\n",
-        ):
-            yield Broken("imports", "common is not allowed to import apps", code, path)
-            yield Broken("imports", "let them plug in by a signal or a setting BROKEN", code, path)
-    for path in ("common/broken.py", "apps/users/broken.py", "config/settings/broken.py"):
-        for code in ("from common import testing\n", "from common.testing.cases import TestCase\n"):
-            yield Broken(
-                "imports", "Illegal imports of protected package common.testing", code, path
-            )
+    for folder in ("common", "common/sessions", "common/testing", "common/tests"):
+        for code in IMPORTS_OF_APPS:
+            yield Broken("imports-of-apps", NO_APPS, code, f"{folder}/broken.py")
+    for folder in ("common", "common/sessions", "apps/users", "config/settings"):
+        for code in IMPORTS_OF_TESTING:
+            yield Broken("imports-of-testing", NO_TESTING, code, f"{folder}/broken.py")
     yield Broken("mypy", 'got "str", expected "int"', "def one() -> int:\n    return '1'\n")
     yield Broken("mypy", "Function is missing a type annotation", "def one(x):\n    return x\n")
     yield Broken("mypy", 'argument "metod"', MISTYPED, "apps/users/tests/test_broken.py")

@@ -1,7 +1,7 @@
-"""What is recommended, and what may be mistaken for the opposite. It passes all hooks, and its tests pass."""
+"""Recommended code, and code that a hook could mistake for a violation. It passes all hooks and its tests pass."""
 
 WITHOUT_INTEGRITY_ERROR = '''\
-"""Says nothing of ``pytest.raises(IntegrityError)``, nor 'assertRaises(IntegrityError)'."""
+"""Mentions ``pytest.raises(IntegrityError)``, and 'assertRaises(IntegrityError)'."""
 
 import logging
 from unittest.mock import Mock
@@ -14,7 +14,7 @@ from common.testing import TestCase, raises_integrity_error
 
 
 def save(user):
-    """Catch it in the code of a service, as one may."""
+    """Catch the error outside tests, which is allowed."""
     try:
         with transaction.atomic():
             Profile.objects.create(user=user)
@@ -24,7 +24,7 @@ def save(user):
 
 
 class ProfileTests(TestCase):
-    def test_one_each(self):
+    def test_a_user_has_one_profile(self):
         user = User.objects.create(username="ada")
         with self.settings(SUSPEND_SIGNALS=True):
             Profile.objects.get_or_create(user=user)
@@ -34,7 +34,7 @@ class ProfileTests(TestCase):
         with pytest.raises(ValueError, match="IntegrityError"):
             save(user)
 
-    def test_others_are_asserted_as_ever(self):
+    def test_other_errors_are_asserted_with_unittest_or_pytest(self):
         with pytest.raises((ValueError, TypeError)):
             int("IntegrityError")
         self.assertRaises(KeyError, Mock(side_effect=KeyError), IntegrityError)
@@ -43,7 +43,7 @@ class ProfileTests(TestCase):
 
 
 @pytest.mark.django_db
-def test_no_user_without_a_name():
+def test_a_user_without_a_name_is_rejected():
     with raises_integrity_error(fields=["username"]):
         User.objects.create(username=None)
 '''
@@ -55,6 +55,14 @@ from common.testing import TestCase
 
 def pytest_report_header():
     return f"with {TestCase.__name__}"
+""",
+    "common/plugs.py": """\
+# This module lets apps plug in: never import apps here, nor anything from apps or common.testing.
+from django.apps import apps
+
+from common import signals  # not common.testing
+
+__all__ = ["apps", "signals"]
 """,
     "apps/users/welcome.py": """\
 import logging
@@ -97,7 +105,7 @@ from common.testing import TestCase
 class WelcomeTests(TestCase):
     client_class = Client
 
-    def test_a_new_user_is_welcome(self):
+    def test_a_new_user_is_welcomed(self):
         with self.assertLogs(welcome.__module__, "INFO"):
             UserFactory()
         assert RequestFactory().get("/").path == "/"

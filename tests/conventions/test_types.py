@@ -1,4 +1,4 @@
-"""What mypy knows of the pieces, and what it refuses."""
+"""The types that mypy infers for the pieces of common, and the mistakes that it rejects."""
 
 import re
 
@@ -56,14 +56,14 @@ class GreetingTests(MiddlewareTestCase):
 """
 
 
-def test_what_mypy_says_of_each_line(bake):
+def test_mypy_reports_each_line_with_a_comment_and_no_other(bake):
     project = bake()
     (project.path / "apps/typed.py").write_text(CODE)
-    said: dict[int, str] = {}
+    reported: dict[int, str] = {}
     for line in project.uv("mypy", status=1).splitlines():
         if found := re.match(r"apps/typed\.py:(\d+): (?:note|error): (.*)", line):
             number, text = found.groups()
-            said[int(number)] = said.get(int(number), "") + re.sub(
+            reported[int(number)] = reported.get(int(number), "") + re.sub(
                 r"\b[a-z_]+\.(?=[\w.]*[A-Z])", "", text
             )
     expected = {
@@ -71,6 +71,6 @@ def test_what_mypy_says_of_each_line(bake):
         for number, line in enumerate(CODE.splitlines(), 1)
         if "  # " in line
     }
-    assert said.keys() == expected.keys()
-    for number, words in expected.items():
-        assert words in said[number]
+    assert reported.keys() == expected.keys()
+    for number, text in expected.items():
+        assert text in reported[number]

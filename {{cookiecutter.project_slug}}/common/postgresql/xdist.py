@@ -1,4 +1,4 @@
-"""A plugin of pytest: starts the private server before the workers of pytest-xdist, which share it."""
+"""A pytest plugin: start one private server, which all workers of pytest-xdist share."""
 
 import os
 from urllib.parse import quote

@@ -1,11 +1,11 @@
-"""The whole service, once over: each admin page opens, each URL is answered, no migration is missing.
+"""Smoke tests of the whole service: every URL answers, every admin page opens, no migration is missing.
 
-What you add to the admin and to the URLs is part of it at once. What cannot answer here, for want of another
-service, goes into SKIPPED, and gets tests of its own in its app.
+They find new URLs and admin pages themselves. If one cannot answer here, because it needs another
+service, add it to SKIPPED and test it in its app.
 """
 
 from contextlib import suppress
-from itertools import islice, product
+from itertools import product
 from uuid import UUID
 
 import pytest
@@ -16,12 +16,12 @@ from django.urls import NoReverseMatch, Resolver404, URLResolver, get_resolver, 
 from django.utils.regex_helper import normalize
 
 SKIPPED = set()  # routes and admin pages, as pytest prints them
-# What stands for the arguments of routes, tried in turn.
-ARGUMENTS = ["1", "a", "2000", str(UUID(int=1)), *(app.label for app in apps.get_app_configs())]
+# Values for the arguments of routes. The test tries them in this order.
+ARGUMENTS = ["1", "a", "2000", "users", str(UUID(int=1))]
 
 
 def find_routes(resolver, *parents):
-    """Yield each route with its patterns, from the outermost to the view's own, and the view."""
+    """Yield each route, with its patterns, the outermost first, and its view."""
     for found in resolver.url_patterns:
         patterns = [*parents, found.pattern]
         if isinstance(found, URLResolver):
@@ -31,68 +31,58 @@ def find_routes(resolver, *parents):
 
 
 def find_admins():
-    for site in sorted(all_sites, key=lambda site: site.name):
-        with suppress(NoReverseMatch):  # It is not in the URLs.
+    """Yield a name for each admin, with its site and its model."""
+    for site in all_sites:
+        with suppress(NoReverseMatch):  # Skip sites that are not in the URLs.
             reverse(f"{site.name}:index")
-            for model in site._registry:
+            for model in filter(site.is_registered, apps.get_models()):
                 yield f"{site.name}:{model._meta.label}", (site, model)
 
 
-# Of a route that is there twice, the first is the one that is answered.
+def find_path(patterns, view):
+    """Return a path that Django routes to ``view``, or None."""
+    parts = [normalize(pattern.regex.pattern)[0] for pattern in patterns]
+    template = "/" + "".join(text for text, _ in parts)
+    names = {name for _, names in parts for name in names}
+    for values in product(ARGUMENTS, repeat=len(names)):
+        with suppress(Resolver404, ValueError):  # ValueError: a percent sign in the route.
+            path = template % dict(zip(names, values, strict=True))
+            if resolve(path).func is view:
+                return path
+    return None
+
+
+# If two routes are equal, keep the first: Django never reaches the second.
 ROUTES = dict(reversed([*find_routes(get_resolver())]))
 ADMINS = dict(find_admins())
 
 
-def paths(pattern):
-    """Yield text that ``pattern`` matches."""
-    for text, names in normalize(pattern.regex.pattern):
-        for values in product(ARGUMENTS, repeat=len(names)):
-            with suppress(ValueError):  # a percent sign that is none of normalize()
-                path = text % dict(zip(names, values, strict=True))
-                if pattern.match(path):
-                    yield path
-
-
-def is_view_of(path, view):
-    with suppress(Resolver404):
-        return resolve(path).func is view
-    return False
-
-
 @pytest.mark.parametrize("route", sorted(ROUTES.keys() - SKIPPED))
 def test_each_url_is_answered(admin_client, route):
-    patterns, view = ROUTES[route]
-    tried = ["/" + "".join(parts) for parts in islice(product(*map(paths, patterns)), 500)]
-    path = next((path for path in tried if is_view_of(path, view)), None)
+    path = find_path(*ROUTES[route])
     assert path, (
-        f"An earlier route takes all of {tried}."
-        if tried
-        else "Nothing matches: add an argument to ARGUMENTS, or the route to SKIPPED."
+        "No path leads to this view. Add an argument to ARGUMENTS or the route to SKIPPED, "
+        "or move the route before one that matches the same paths."
     )
-    assert admin_client.get(path).status_code < 500  # Not found is an answer; to crash is none.
+    assert admin_client.get(path).status_code < 500
 
 
 @pytest.mark.parametrize("page", sorted(ADMINS.keys() - SKIPPED))
-def test_each_admin_page_opens(admin_client, admin_user, rf, page):
+def test_each_admin_page_opens(admin_client, page):
     site, model = ADMINS[page]
-    request = rf.get("/")
-    request.user = admin_user
-    model_admin = site.get_model_admin(model)
     name = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}"
-
-    for query in ({}, {"q": "a"}):
-        response = admin_client.get(reverse(f"{name}_changelist"), query)
-        assert response.status_code < 400 or not model_admin.has_view_permission(request)
-    response = admin_client.get(reverse(f"{name}_add"))
-    assert response.status_code < 400 or not model_admin.has_add_permission(request)
+    changelist, add = reverse(f"{name}_changelist"), reverse(f"{name}_add")
+    for path in (changelist, f"{changelist}?q=a", add):
+        # 403: the admin forbids the page to everybody.
+        assert admin_client.get(path).status_code in {200, 302, 403}
 
 
-def test_what_is_skipped_is_there():
+def test_everything_skipped_exists():
     assert {*ROUTES, *ADMINS} >= SKIPPED
 
 
 @pytest.mark.django_db
 def test_no_migration_is_missing():
-    # By name: without, Django ignores an app that has models and no migrations at all.
+    # Name the apps: without names, Django ignores apps that have models but no migrations at all.
     ours = [app.label for app in apps.get_app_configs() if app.name.startswith("apps.")]
     call_command("makemigrations", *ours, check=True, dry_run=True)
