@@ -143,6 +143,14 @@ def test_keep_only_hashed_files_keeps_those_of_this_release(site, settings):
     assert site.collected().keys() == {HASHED_NAME, f"{HASHED_NAME}.gz", "app.css.gz"}
 
 
+def test_compressed_file_is_replaced_and_not_written_in_place(site):
+    compressed = site.static_root / f"{HASHED_NAME}.gz"
+    before, content = compressed.stat().st_ino, compressed.read_bytes()
+    site.collect()
+    assert compressed.stat().st_ino != before
+    assert compressed.read_bytes() == content
+
+
 def test_collectstatic_that_fails_to_compress_leaves_the_old_manifest(site, monkeypatch):
     def fail(*args):
         raise OSError("disk full")

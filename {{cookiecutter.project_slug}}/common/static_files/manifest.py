@@ -1,7 +1,7 @@
 """Static files under hashed names, with the manifest of those names in the project root.
 
-``collectstatic`` may run anywhere and put the files anywhere. ``staticfiles.json`` stays with the code,
-so that each server names the files of its own release. Choose a storage in ``STORAGES["staticfiles"]``:
+``collectstatic`` may run anywhere and put the files anywhere. ``staticfiles.json`` stays with the
+code, so that each server names the files of its own release. In ``STORAGES["staticfiles"]``:
 ``{"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"}``.
 After "A hidden gem in Django 1.7: ManifestStaticFilesStorage".
 """
@@ -21,7 +21,7 @@ from django.utils.crypto import get_random_string
 
 if TYPE_CHECKING:
 
-    class _ManifestStorage(ManifestFilesMixin, Storage):  # type: ignore[misc] # as Django mixes its own
+    class _ManifestStorage(ManifestFilesMixin, Storage):  # type: ignore[misc] # Django mixes so
         def _save(self, name: str, content: File[Any]) -> str: ...
 else:
     _ManifestStorage = ManifestFilesMixin
@@ -29,7 +29,7 @@ else:
 
 @contextmanager
 def replacing(path: str) -> Iterator[str]:
-    """Yield the path of a temporary file, and let that file replace ``path`` if the block succeeds."""
+    """Yield the path of a temporary file, which replaces ``path`` if the block succeeds."""
     temporary = f"{path}.{get_random_string(12)}"
     try:
         yield temporary
@@ -57,8 +57,8 @@ class ManifestFolder(AtomicFileSystemStorage):
 class RootManifestMixin(_ManifestStorage):
     """Keeps the manifest in ``settings.STATICFILES_MANIFEST_ROOT``, by default ``BASE_DIR``.
 
-    A missing or corrupt manifest raises ImproperlyConfigured when a name is asked for. Not earlier,
-    because ``collectstatic`` must start to repair it. Not ValueError, because WhiteNoise ignores that.
+    A missing or corrupt manifest raises ImproperlyConfigured when a name is asked for: not earlier,
+    because ``collectstatic`` must start to repair it; not ValueError, which WhiteNoise ignores.
     """
 
     manifest_storage: Storage
@@ -72,8 +72,8 @@ class RootManifestMixin(_ManifestStorage):
         static_root = getattr(self, "location", None)  # On S3 a prefix, which is never absolute.
         if static_root and Path(self.manifest_path).is_relative_to(static_root):
             raise ImproperlyConfigured(
-                f"The static files manifest {self.manifest_path!r} would be in STATIC_ROOT, which is "
-                "public and which collectstatic may clear: choose another STATIC_ROOT."
+                f"The static files manifest {self.manifest_path!r} would be in STATIC_ROOT, which "
+                "is public and which collectstatic may clear: choose another STATIC_ROOT."
             )
 
     @property
@@ -90,7 +90,7 @@ class RootManifestMixin(_ManifestStorage):
         return content
 
     def load_manifest(self) -> Any:
-        """Return paths and hash; if that fails, return none and keep the error for ``stored_name``."""
+        """Return paths and hash. On any error return none, and keep it for ``stored_name``."""
         try:
             manifest: Any = super().load_manifest()
             if not all(isinstance(name, str) for name in manifest[0].values()):
@@ -110,9 +110,9 @@ class RootManifestMixin(_ManifestStorage):
         return super().stored_name(name)
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Save the manifest last, because WhiteNoise may fail to compress after Django has saved it.
+        """Save the manifest last, because WhiteNoise may fail after Django has saved it.
 
-        Then delete the hashed files that only this run made and that the manifest does not name: those
+        Then delete the hashed files that this run made and that the manifest does not name: those
         of stylesheets whose references had not been hashed yet.
         """
         self._is_collecting = True
@@ -145,7 +145,7 @@ class RootManifestMixin(_ManifestStorage):
             super().delete(name)
 
 
-class RootManifestStaticFilesStorage(  # type: ignore[misc] # as Django mixes its own
+class RootManifestStaticFilesStorage(  # type: ignore[misc] # Django mixes so
     RootManifestMixin, AtomicFileSystemStorage, ManifestStaticFilesStorage
 ):
     """Local files, for a web server to serve."""

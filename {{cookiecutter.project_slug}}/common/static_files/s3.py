@@ -1,8 +1,8 @@
 """Static files under hashed names in an S3 bucket, with the manifest in the project root.
 
-Only ``collectstatic`` contacts the bucket, or looks for credentials. Let everybody read the bucket, or a
-CDN in front of it, because the URLs are unsigned. The options are those of django-storages:
-``{"BACKEND": "common.static_files.s3.RootManifestS3Storage", "OPTIONS": {"bucket_name": "assets"}}``.
+Only ``collectstatic`` contacts the bucket or looks for credentials. The URLs are unsigned: let
+everybody read the bucket, or a CDN in front of it. In ``STORAGES["staticfiles"]``:
+``{"BACKEND": "common.static_files.s3.RootManifestS3Storage", "OPTIONS": {"bucket_name": …}}``.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class UnsignedS3Storage(S3StaticStorage):  # type: ignore[misc] # django-storage
         return client.generate_presigned_url("get_object", Params=params)
 
 
-class RootManifestS3Storage(RootManifestMixin, UnsignedS3Storage):  # type: ignore[misc] # as Django mixes its own
+class RootManifestS3Storage(RootManifestMixin, UnsignedS3Storage):  # type: ignore[misc] # Django mixes so
     """Files in an S3 bucket. Browsers may keep those under hashed names for a year."""
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -35,7 +35,7 @@ class RootManifestS3Storage(RootManifestMixin, UnsignedS3Storage):  # type: igno
         return super().post_process(*args, **kwargs)
 
     def exists(self, name: str) -> bool:
-        """Ask the bucket only once about each file that it has: Django asks in each of its passes."""
+        """Ask the bucket only once about each file that it has: Django asks in each pass."""
         if not self._is_collecting:
             return super().exists(name)
         if name not in self._found and super().exists(name):

@@ -1,7 +1,8 @@
 """Hashed static files that WhiteNoise compresses and serves, with the manifest in the project root.
 
-``MIDDLEWARE = ["common.static_files.whitenoise.WhiteNoiseMiddleware", …]``, and in ``STORAGES["staticfiles"]``
-``{"BACKEND": "common.static_files.whitenoise.RootManifestWhiteNoiseStorage"}``. Releases may share STATIC_ROOT.
+Releases may share STATIC_ROOT. Put ``"common.static_files.whitenoise.WhiteNoiseMiddleware"`` into
+``MIDDLEWARE``, and ``{"BACKEND": "common.static_files.whitenoise.RootManifestWhiteNoiseStorage"}``
+into ``STORAGES["staticfiles"]``.
 """
 
 import os
@@ -21,10 +22,10 @@ HASHED_NAME = re.compile(r"\.[0-9a-f]{12}(\.[^./]+)?$")
 
 
 class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[misc] # WhiteNoise has no types
-    """Serves hashed files that were collected after the server started, too.
+    """Serves also the hashed files that were collected after the server started.
 
-    While servers are replaced, a page of the new release may have its stylesheet requested from a server
-    of the old one. WhiteNoise only knows the files that it found when it started.
+    While servers are replaced, a browser may get a page from a new server and its stylesheet from
+    an old one. WhiteNoise only knows the files that it found when it started.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -37,8 +38,9 @@ class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[mis
         """Scan again if a file vanishes meanwhile: another release may be collecting."""
         for _ in range(9):
             with suppress(FileNotFoundError):
-                return super().update_files_dictionary(root, prefix)  # type: ignore[no-any-return] # untyped
-        return super().update_files_dictionary(root, prefix)  # type: ignore[no-any-return] # untyped
+                super().update_files_dictionary(root, prefix)
+                return
+        super().update_files_dictionary(root, prefix)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         url = request.path_info
@@ -57,7 +59,7 @@ class AtomicCompressor(Compressor):  # type: ignore[misc] # WhiteNoise has no ty
         return path + suffix
 
 
-class RootManifestWhiteNoiseStorage(  # type: ignore[misc] # as Django mixes its own
+class RootManifestWhiteNoiseStorage(  # type: ignore[misc] # Django mixes so
     RootManifestMixin,
     AtomicFileSystemStorage,
     CompressedManifestStaticFilesStorage,  # type: ignore[misc] # WhiteNoise has no types

@@ -14,27 +14,26 @@ SOURCES = {"a.css": "@import 'b.css';", "b.css": "i { mask: url('i.svg') }", "i.
 
 
 @pytest.fixture
-def site(settings, tmp_path):
-    (tmp_path / "source").mkdir()
+def site(settings, tmp_path, tmp_path_factory):
+    settings.STATICFILES_DIRS = [source := tmp_path_factory.mktemp("source")]
     for name, content in SOURCES.items():
-        (tmp_path / "source" / name).write_text(content)
-    settings.STATICFILES_DIRS = [tmp_path / "source"]
+        (source / name).write_text(content)
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
     settings.STATIC_ROOT = tmp_path / "staticfiles"
-    settings.STATICFILES_MANIFEST_ROOT = tmp_path / "release"
+    settings.STATICFILES_MANIFEST_ROOT = tmp_path
     settings.STORAGES = {**settings.STORAGES, "staticfiles": BACKEND}
     return tmp_path
 
 
 def render_url(settings, name="a.css"):
     settings.STORAGES = {**settings.STORAGES}  # Read the manifest anew, as a new process does.
-    template = engines["django"].from_string("{% load static %}{% static name %}")
-    return template.render({"name": name})
+    text = "{% load static %}{% static name %}"
+    return engines["django"].from_string(text).render({"name": name})
 
 
 def test_urls_are_hashed_even_without_static_root(site, settings):
     call_command("collectstatic", interactive=False, verbosity=0)
-    assert [path.name for path in (site / "release").iterdir()] == ["staticfiles.json"]
+    assert (site / "staticfiles.json").is_file()
     assert not list(settings.STATIC_ROOT.glob("*.json*"))
     shutil.rmtree(settings.STATIC_ROOT)
     assert render_url(settings) == "/static/a.f410ae394bef.css"
@@ -42,17 +41,20 @@ def test_urls_are_hashed_even_without_static_root(site, settings):
 
 
 def test_files_of_another_release_stay_and_intermediate_files_do_not(site, settings):
-    image = settings.STATIC_ROOT / "i.677433a0892a.svg"
-    image.parent.mkdir()
-    image.write_text("of another release")
+    settings.STATIC_ROOT.mkdir()
+    served = settings.STATIC_ROOT / "b.7da4258e7e45.css"
+    served.write_text("of another release")
     call_command("collectstatic", interactive=False, verbosity=0)
     hashed = {path.name for path in settings.STATIC_ROOT.iterdir()} - SOURCES.keys()
     assert hashed == {render_url(settings, name).removeprefix("/static/") for name in SOURCES}
-    assert image.read_text() == "of another release"
+    assert served.read_text() == "of another release"
 
 
-def test_missing_manifest_raises_a_clear_error_and_fails_the_deploy_check(site, settings):
-    with pytest.raises(ImproperlyConfigured, match="is missing: run collectstatic"):
+@pytest.mark.parametrize(("content", "problem"), [(None, "is missing"), ("[]", "cannot be read")])
+def test_unusable_manifest_raises_a_clear_error(site, settings, content, problem):
+    if content:
+        (site / "staticfiles.json").write_text(content)
+    with pytest.raises(ImproperlyConfigured, match=f"{problem}.*: run collectstatic"):
         render_url(settings)
     [error] = run_checks(tags=["staticfiles"], include_deployment_checks=True)
     assert error.id == "common.E002"
