@@ -25,7 +25,7 @@ def site(settings, tmp_path, tmp_path_factory):
     return tmp_path
 
 
-def render_url(settings, name="a.css"):
+def render_url(settings, name):
     settings.STORAGES = {**settings.STORAGES}  # Read the manifest anew, as a new process does.
     text = "{% load static %}{% static name %}"
     return engines["django"].from_string(text).render({"name": name})
@@ -36,13 +36,13 @@ def test_urls_are_hashed_even_without_static_root(site, settings):
     assert (site / "staticfiles.json").is_file()
     assert not list(settings.STATIC_ROOT.glob("*.json*"))
     shutil.rmtree(settings.STATIC_ROOT)
-    assert render_url(settings) == "/static/a.f410ae394bef.css"
+    assert render_url(settings, "i.svg") == "/static/i.677433a0892a.svg"
     assert run_checks(tags=["staticfiles"], include_deployment_checks=True) == []
 
 
 def test_files_of_another_release_stay_and_intermediate_files_do_not(site, settings):
-    settings.STATIC_ROOT.mkdir()
-    served = settings.STATIC_ROOT / "b.7da4258e7e45.css"
+    call_command("collectstatic", interactive=False, verbosity=0)
+    served = settings.STATIC_ROOT / render_url(settings, "b.css").removeprefix("/static/")
     served.write_text("of another release")
     call_command("collectstatic", interactive=False, verbosity=0)
     hashed = {path.name for path in settings.STATIC_ROOT.iterdir()} - SOURCES.keys()
@@ -55,6 +55,6 @@ def test_unusable_manifest_raises_a_clear_error(site, settings, content, problem
     if content:
         (site / "staticfiles.json").write_text(content)
     with pytest.raises(ImproperlyConfigured, match=f"{problem}.*: run collectstatic"):
-        render_url(settings)
+        render_url(settings, "i.svg")
     [error] = run_checks(tags=["staticfiles"], include_deployment_checks=True)
     assert error.id == "common.E002"
