@@ -14,6 +14,8 @@ OPTIONAL = {
     "common/postgresql": "{{ cookiecutter.database == 'postgresql' }}",
     "common/static_files/s3.py": "{{ cookiecutter.static_files == 's3' }}",
     "common/static_files/whitenoise.py": "{{ cookiecutter.static_files == 'whitenoise' }}",
+    "common/tests/test_s3.py": "{{ cookiecutter.static_files == 's3' }}",
+    "common/tests/test_whitenoise.py": "{{ cookiecutter.static_files == 'whitenoise' }}",
     ".github": "{{ cookiecutter.ci_provider == 'github' }}",
     ".gitlab-ci.yml": "{{ cookiecutter.ci_provider == 'gitlab' }}",
 }

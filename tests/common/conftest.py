@@ -1,4 +1,4 @@
-"""Leaves out the tests of what the bake was not asked for."""
+"""Leave out the tests of options that this bake was not made with."""
 
 from pathlib import Path
 

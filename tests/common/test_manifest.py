@@ -1,19 +1,16 @@
-import errno
+"""The manifest: where it is, and what happens when it is missing or corrupt."""
+
 import json
-import os
-import stat
-import sys
-from concurrent.futures import ThreadPoolExecutor
+import shutil
 
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage, storages
-from django.core.management import CommandError
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
-from common.static_files.manifest import RootManifestStaticFilesStorage
 from common.testing import SimpleTestCase
-from common_tests.test_storage import HASHED, LOCAL, WHITENOISE, Site
+from common_tests.static_site import HASHED_NAME, HASHED_URL, LOCAL, LOCAL_BACKENDS, Site, names
 
 CORRUPT = {
     "empty": b"",
@@ -33,23 +30,11 @@ def site(settings, tmp_path):
     return Site(settings, tmp_path, LOCAL)
 
 
-@pytest.fixture
-def often_switched_threads():
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(0.00001)  # seconds
-    yield
-    sys.setswitchinterval(interval)
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def assert_error(site, what):
+def assert_error(site, problem):
     with pytest.raises(ImproperlyConfigured) as caught:
         site.url()
-    assert not isinstance(caught.value, ValueError)  # which WhiteNoise would swallow
-    assert f"'{site.manifest}' {what}" in str(caught.value)
+    assert not isinstance(caught.value, ValueError)  # WhiteNoise would swallow it.
+    assert f"'{site.manifest}' {problem}" in str(caught.value)
     assert str(caught.value).endswith(": run collectstatic.")
 
 
@@ -62,50 +47,66 @@ def test_corrupt_manifest_is_one_clear_error_and_collectstatic_replaces_it(site,
     site.manifest.write_bytes(content)
     assert_error(site, "cannot be read")
     site.collect()
-    assert site.url() == HASHED
+    assert site.url() == HASHED_URL
 
 
 def test_unreadable_manifest_is_one_clear_error_and_collectstatic_replaces_it(site):
-    site.manifest.symlink_to(site.manifest)  # a loop: not even root reads it
+    site.manifest.symlink_to(site.manifest)  # A loop: not even root can read it.
     assert_error(site, "cannot be read")
     site.collect()
-    assert site.url() == HASHED
+    assert site.url() == HASHED_URL
 
 
-def test_empty_folder_of_that_name_is_replaced(site):
-    site.manifest.mkdir()
-    assert_error(site, "cannot be read")
-    site.collect()
-    assert site.url() == HASHED
-
-
-@pytest.mark.parametrize("backend", [LOCAL, WHITENOISE])
-def test_folder_with_content_is_kept_and_fails_after_assets_are_collected(site, backend):
+@pytest.mark.parametrize("content", [[], ["precious"]], ids=["empty", "with a file"])
+@pytest.mark.parametrize("backend", LOCAL_BACKENDS)
+def test_folder_of_that_name_is_kept_and_named_in_the_error(site, backend, content):
     site.use(backend)
     site.manifest.mkdir()
-    (site.manifest / "precious").touch()
-    with pytest.raises(IsADirectoryError, match=f"'{site.manifest}' is a folder") as caught:
+    for name in content:
+        (site.manifest / name).touch()
+    assert_error(site, "cannot be read")
+    with pytest.raises(IsADirectoryError, match=f"'{site.manifest}'"):
         site.collect()
-    assert "Move it away" in str(caught.value)
-    assert names(site.manifest) == ["precious"]
-    assert (site.static_root / os.path.basename(HASHED)).is_file()
+    assert names(site.manifest) == content
+    assert (site.static_root / HASHED_NAME).is_file()
     assert names(site.root) == ["static", "staticfiles", "staticfiles.json"]
 
 
-def test_error_is_over_once_collectstatic_has_run_in_the_same_process(site):
+def test_error_ends_when_collectstatic_has_run_in_the_same_process(site):
     storage = storages["staticfiles"]
     with pytest.raises(ImproperlyConfigured):
         storage.url("app.css")
     list(storage.post_process({"app.css": (FileSystemStorage(site.source), "app.css")}))
-    assert storage.url("app.css") == HASHED
+    assert storage.url("app.css") == HASHED_URL
 
 
 def test_manifest_is_what_django_writes(site):
     site.collect()
     manifest = json.loads(site.manifest.read_bytes())
-    assert manifest["paths"] == {"app.css": os.path.basename(HASHED)}
+    assert manifest["paths"] == {"app.css": HASHED_NAME}
     assert manifest["version"] == "1.1"
     assert storages["staticfiles"].manifest_hash == manifest["hash"] != ""
+
+
+def test_manifest_is_in_base_dir_and_not_in_static_root(site):
+    site.collect()
+    assert site.manifest.is_file()
+    assert not list(site.static_root.rglob("*.json*"))
+
+
+def test_manifest_root_setting_moves_the_manifest(site, settings, tmp_path):
+    settings.STATICFILES_MANIFEST_ROOT = tmp_path / "release"  # collectstatic makes it.
+    site.collect()
+    shutil.rmtree(site.static_root)
+    assert names(tmp_path / "release") == ["staticfiles.json"]
+    assert not site.manifest.exists()
+    assert site.url() == HASHED_URL
+
+
+def test_relative_manifest_root_is_below_base_dir(site, settings):
+    settings.STATICFILES_MANIFEST_ROOT = "release"
+    site.collect()
+    assert (settings.BASE_DIR / "release" / "staticfiles.json").is_file()
 
 
 def test_manifest_storage_may_be_given(site, tmp_path):
@@ -114,101 +115,44 @@ def test_manifest_storage_may_be_given(site, tmp_path):
     site.collect()
     assert names(folder) == ["staticfiles.json"]
     assert not site.manifest.exists()
-    assert site.url() == HASHED
+    assert site.url() == HASHED_URL
 
 
-@pytest.mark.parametrize("backend", [LOCAL, WHITENOISE])
-def test_collectstatic_that_fails_on_a_reference_leaves_the_old_manifest(site, backend):
-    site.use(backend)
+class StorageWithoutPaths(Storage):
+    """Keeps files in memory. Its ``path`` raises NotImplementedError, as on S3."""
+
+    def __init__(self):
+        self.files = {}
+
+    def exists(self, name):
+        return name in self.files
+
+    def delete(self, name):
+        del self.files[name]
+
+    def _open(self, name, mode):
+        if name not in self.files:
+            raise FileNotFoundError(name)
+        return ContentFile(self.files[name])
+
+    def _save(self, name, content):
+        self.files[name] = content.read()
+        return name
+
+
+def test_manifest_storage_without_paths_may_be_given(site):
+    site.use(LOCAL, manifest_storage=StorageWithoutPaths())
+    with pytest.raises(ImproperlyConfigured, match=r"'staticfiles\.json' is missing: run"):
+        site.url()
     site.collect()
-    before = site.manifest.read_bytes()
-    (site.source / "bad.css").write_text('a { background: url("missing.png") }')
-    with pytest.raises((ValueError, CommandError), match=r"missing\.png"):  # by Django's version
+    assert site.url() == HASHED_URL
+
+
+@pytest.mark.parametrize("folder", ["", "below"])
+def test_manifest_storage_in_static_root_is_refused(site, folder):
+    site.use(LOCAL, manifest_storage=FileSystemStorage(site.static_root / folder))
+    with pytest.raises(ImproperlyConfigured, match=f"{folder}/staticfiles.json' would be in"):
         site.collect()
-    assert site.manifest.read_bytes() == before
-    assert names(site.root) == ["static", "staticfiles", "staticfiles.json"]
-    assert site.url() == HASHED
-
-
-def test_collectstatic_that_fails_to_compress_leaves_the_old_manifest(site, monkeypatch):
-    site.use(WHITENOISE)
-    site.collect()
-    before = site.manifest.read_bytes()
-    (site.source / "app.css").write_text("b {}" * 99)
-    monkeypatch.setattr("whitenoise.compress.Compressor.compress", disk_full)
-    with pytest.raises(OSError, match="No space left"):
-        site.collect()
-    assert site.manifest.read_bytes() == before
-
-
-def disk_full(*args):
-    raise OSError(errno.ENOSPC, "No space left")
-
-
-@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
-def test_write_that_fails_leaves_the_old_manifest_and_no_stray_file(site, step, monkeypatch):
-    site.collect()
-    before = site.manifest.read_bytes()
-    storage = RootManifestStaticFilesStorage()
-    monkeypatch.setattr(os, step, disk_full)
-    with pytest.raises(OSError, match="No space left"):
-        storage.save_manifest()
-    assert site.manifest.read_bytes() == before
-    assert names(site.root) == ["static", "staticfiles", "staticfiles.json"]
-
-
-@pytest.mark.parametrize(("setting", "expected"), [(0o644, 0o644), (0o640, 0o640), (None, 0o664)])
-def test_manifest_is_readable_under_file_upload_permissions(site, settings, setting, expected):
-    settings.FILE_UPLOAD_PERMISSIONS = setting
-    umask = os.umask(0o002)
-    try:
-        site.collect()
-    finally:
-        os.umask(umask)
-    assert stat.S_IMODE(site.manifest.stat().st_mode) == expected
-
-
-def test_symlink_is_replaced_and_the_file_behind_it_left_alone(site, tmp_path):
-    shared = tmp_path / "shared.json"
-    shared.write_text("of another release")
-    site.manifest.symlink_to(shared)
-    site.collect()
-    assert shared.read_text() == "of another release"
-    assert not site.manifest.is_symlink()
-    assert site.url() == HASHED
-
-
-def test_symlink_to_a_folder_is_replaced_and_the_folder_left_alone(site, tmp_path):
-    site.manifest.symlink_to(tmp_path, target_is_directory=True)
-    site.collect()
-    assert site.url() == HASHED
-    assert names(tmp_path) == ["project"]
-
-
-def test_readers_never_find_the_manifest_missing_or_cut_short(site, often_switched_threads):
-    paths = {f"{number}.css": f"{number}.123.css" for number in range(500)}
-
-    def rewrite(times=20):
-        storage = RootManifestStaticFilesStorage()
-        for _ in range(times):
-            storage.hashed_files = paths
-            storage.save_manifest()
-
-    def read_while(writers):
-        reads = []
-        while not all(writer.done() for writer in writers):
-            reads.append(json.loads(site.manifest.read_bytes())["paths"] == paths)
-        return reads
-
-    with ThreadPoolExecutor() as pool:
-        pool.submit(rewrite, times=1).result()
-        writers = [pool.submit(rewrite) for _ in range(2)]  # as two runs of collectstatic would
-        reads = pool.submit(read_while, writers).result()
-        for writer in writers:
-            writer.result()
-    assert all(reads)
-    assert len(reads) > 1
-    assert names(site.root) == ["static", "staticfiles.json"]
 
 
 def test_deploy_check_fails_without_a_manifest(site):
@@ -225,18 +169,30 @@ def test_deploy_check_fails_with_a_corrupt_manifest(site):
     assert "run collectstatic" in error.msg
 
 
+def test_deploy_check_reads_the_manifest_as_it_is_now(site):
+    site.collect()
+    site.manifest.unlink()
+    [error] = site.errors()
+    assert error.id == "common.E002"
+
+
 def test_deploy_check_passes_after_collectstatic(site):
     site.collect()
     assert site.errors() == []
 
 
-def test_check_without_deploy_says_nothing_of_the_manifest(site):
+def test_check_without_deploy_does_not_ask_for_the_manifest(site):
     assert "common.E002" not in [error.id for error in run_checks()]
 
 
 class DeployCheckTests(SimpleTestCase):
     def test_plain_storage_needs_no_manifest(self):
         assert run_checks(tags=["staticfiles"], include_deployment_checks=True) == []
+
+    def test_storage_that_does_not_exist_fails(self):
+        with self.settings(STORAGES={"staticfiles": {"BACKEND": "none.Storage"}}):
+            [error] = run_checks(tags=["staticfiles"], include_deployment_checks=True)
+        assert (error.id, "'none.Storage'" in error.msg) == ("common.E002", True)
 
     def test_no_storage_at_all_is_left_to_django(self):
         with self.settings(STORAGES={}):

@@ -1,14 +1,25 @@
 import json
+import os
 import urllib.request
+from collections import Counter
 
 import boto3
 import pytest
 from django.core.files.storage import storages
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.management import call_command
 from moto.server import ThreadedMotoServer
 
 from common.static_files.s3 import RootManifestS3Storage
-from common_tests.test_storage import Site
+from common_tests.static_site import (
+    CHAIN,
+    FINAL_NAMES,
+    HASHED_NAME,
+    INTERMEDIATE,
+    S3,
+    Site,
+    names,
+)
 
 ANYBODY_MAY_READ = {
     "Version": "2012-10-17",
@@ -21,12 +32,11 @@ ANYBODY_MAY_READ = {
         }
     ],
 }
-HASHED = "app.1e7c9116d2d2.css"
 
 
 @pytest.fixture(scope="module")
 def server():
-    """An S3 server of this machine."""
+    """An S3 server on this machine."""
     server = ThreadedMotoServer("127.0.0.1", 0)
     server.start()
     yield server
@@ -50,35 +60,36 @@ def endpoint(server, monkeypatch):
 
 @pytest.fixture
 def site(settings, tmp_path, endpoint):
-    site = Site(settings, tmp_path, "common.static_files.s3.RootManifestS3Storage")
+    site = Site(settings, tmp_path, S3)
     use(site, endpoint)
     return site
 
 
 def use(site, endpoint, **options):
     options = {"bucket_name": "assets", "location": "static", "endpoint_url": endpoint} | options
-    site.use("common.static_files.s3.RootManifestS3Storage", **options)
+    site.use(S3, **options)
 
 
 def in_bucket():
-    return sorted(item.key for item in storages["staticfiles"].bucket.objects.all())
+    objects = storages["staticfiles"].bucket.objects.all()
+    return sorted(item.key.removeprefix("static/") for item in objects)
 
 
-def test_assets_are_in_the_bucket_and_their_manifest_is_not(site):
+def test_files_are_in_the_bucket_and_the_manifest_is_not(site):
     site.collect()
-    assert in_bucket() == [f"static/{HASHED}", "static/app.css"]
+    assert in_bucket() == [HASHED_NAME, "app.css"]
     assert site.manifest.is_file()
     assert not site.static_root.exists()
 
 
-def test_url_is_unsigned_and_anybody_may_keep_what_it_gives(site, endpoint):
+def test_url_is_unsigned_and_the_file_may_be_cached(site, endpoint):
     site.collect()
-    assert site.url() == f"{endpoint}/assets/static/{HASHED}"
+    assert site.url() == f"{endpoint}/assets/static/{HASHED_NAME}"
     with urllib.request.urlopen(site.url()) as response:
         assert response.read() == (site.source / "app.css").read_bytes()
         assert response.headers["Content-Type"] == "text/css"
         assert response.headers["Cache-Control"] == "max-age=31536000, public, immutable"
-    with urllib.request.urlopen(site.url().replace(HASHED, "app.css")) as response:
+    with urllib.request.urlopen(site.url().replace(HASHED_NAME, "app.css")) as response:
         assert response.headers["Cache-Control"] is None
 
 
@@ -92,10 +103,10 @@ def test_cache_headers_may_be_chosen(site, endpoint):
 def test_url_is_that_of_the_cdn(site, endpoint):
     use(site, endpoint, custom_domain="cdn.example.com")
     site.collect()
-    assert site.url() == f"https://cdn.example.com/static/{HASHED}"
+    assert site.url() == f"https://cdn.example.com/static/{HASHED_NAME}"
 
 
-def test_second_release_leaves_the_assets_of_the_first(site):
+def test_second_release_leaves_the_files_of_the_first(site):
     site.collect()
     first = site.url()
     (site.source / "app.css").write_text("a { color: blue }")
@@ -105,16 +116,47 @@ def test_second_release_leaves_the_assets_of_the_first(site):
         urllib.request.urlopen(url).close()
 
 
+def test_intermediate_file_of_this_run_is_deleted(site):
+    site.write(CHAIN)
+    site.collect()
+    assert in_bucket() == sorted([*CHAIN, "app.css", *FINAL_NAMES])
+
+
+def test_intermediate_file_that_was_there_before_stays(site):
+    bucket = storages["staticfiles"].bucket
+    bucket.put_object(Key=f"static/{INTERMEDIATE}", Body=b"of another release")
+    site.write(CHAIN)
+    site.collect()
+    assert INTERMEDIATE in in_bucket()
+    assert {*in_bucket()} >= {*FINAL_NAMES}
+
+
 def test_hashed_file_is_uploaded_once_and_never_deleted(site):
-    site.restart()
+    site.write(CHAIN)
     bucket = storages["staticfiles"].bucket
     bucket.Versioning().enable()
-    (site.source / "print.css").write_text("@import url('app.css');")
     site.collect()
-    (site.source / "app.css").touch()
+    for path in site.source.iterdir():
+        os.utime(path, (2e9, 2e9))
     site.collect()
-    versions = [(v.key, v.is_latest) for v in bucket.object_versions.all() if HASHED in v.key]
-    assert versions == [(f"static/{HASHED}", True)]
+    # A deletion is a version, too.
+    versions = Counter(v.key.removeprefix("static/") for v in bucket.object_versions.all())
+    assert [versions[name] for name in FINAL_NAMES] == [1] * len(FINAL_NAMES)
+    assert versions[INTERMEDIATE] == 4  # Each run uploads it once, and deletes it once.
+
+
+def test_bucket_is_asked_once_for_a_file_that_it_has(site):
+    site.write(CHAIN)
+    site.collect()
+    site.restart()
+    asked = Counter()
+    events = storages["staticfiles"].connection.meta.client.meta.events
+    events.register(
+        "provide-client-params.s3.HeadObject",
+        lambda params, **kwargs: asked.update([params["Key"].removeprefix("static/")]),
+    )
+    call_command("collectstatic", interactive=False, verbosity=0)
+    assert [asked[name] for name in FINAL_NAMES] == [1] * len(FINAL_NAMES)
 
 
 def test_clear_does_not_remove_the_manifest(site):
@@ -136,16 +178,16 @@ def test_failed_upload_leaves_the_old_manifest(site, settings, monkeypatch):
     with pytest.raises(OSError, match="the connection broke"):
         site.collect()
     assert site.manifest.read_bytes() == before
-    assert sorted(path.name for path in site.root.iterdir()) == ["static", "staticfiles.json"]
+    assert names(site.root) == ["static", "staticfiles.json"]
 
 
-def test_site_starts_and_names_its_assets_while_the_bucket_is_dead(site, monkeypatch):
+def test_site_starts_and_names_its_files_while_the_bucket_is_out_of_reach(site, monkeypatch):
     site.collect()
-    # Nor does it look for credentials, which it would ask of Amazon's own network last.
+    # The site does not look for credentials either: it would ask Amazon's own network last.
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
         monkeypatch.delenv(name)
     dead = "http://127.0.0.1:9"
     use(site, dead)
     WSGIHandler()
-    assert site.url() == f"{dead}/assets/static/{HASHED}"
+    assert site.url() == f"{dead}/assets/static/{HASHED_NAME}"
     assert site.errors() == []

@@ -1,138 +1,133 @@
+"""Where the static files go: STATIC_ROOT, which releases may share."""
+
 import os
 import shutil
-import sys
-from types import ModuleType, SimpleNamespace
+import stat
 
 import pytest
-from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import Storage
-from django.core.handlers.wsgi import WSGIHandler
-from django.core.management import call_command
-from django.templatetags.static import static
 
-from common.static_files import manifest as storage_module
-from common.static_files.whitenoise import WhiteNoiseMiddleware
-
-LOCAL = "common.static_files.manifest.RootManifestStaticFilesStorage"
-WHITENOISE = "common.static_files.whitenoise.RootManifestWhiteNoiseStorage"
-HASHED = "/static/app.1e7c9116d2d2.css"
-
-
-class Site:
-    """A service whose assets are one stylesheet. Each method is what a new process would do."""
-
-    def __init__(self, settings, folder, backend):
-        self.settings, self.root = settings, folder / "project"
-        self.source, self.static_root = self.root / "static", self.root / "staticfiles"
-        self.manifest = self.root / "staticfiles.json"
-        self.source.mkdir(parents=True)
-        (self.source / "app.css").write_text("a { color: red }" * 99)
-        settings.BASE_DIR = self.root
-        settings.STATIC_ROOT = self.static_root
-        settings.STATICFILES_DIRS = [self.source]
-        settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
-        settings.WHITENOISE_AUTOREFRESH = settings.WHITENOISE_USE_FINDERS = False
-        self.use(backend)
-
-    def use(self, backend, **options):
-        staticfiles = {"BACKEND": backend, "OPTIONS": options}
-        self.settings.STORAGES = {**self.settings.STORAGES, "staticfiles": staticfiles}
-
-    def restart(self):
-        self.settings.STORAGES = {**self.settings.STORAGES}
-
-    def collect(self, **options):
-        self.restart()
-        call_command("collectstatic", interactive=False, verbosity=0, **options)
-
-    def url(self, name="app.css"):
-        self.restart()
-        return static(name)  # what the template tag calls
-
-    def errors(self):
-        return run_checks(tags=["staticfiles"], include_deployment_checks=True)
+from common_tests.static_site import (
+    CHAIN,
+    FINAL_NAMES,
+    HASHED_NAME,
+    HASHED_URL,
+    INTERMEDIATE,
+    LOCAL,
+    LOCAL_BACKENDS,
+    Site,
+    names,
+)
 
 
-@pytest.fixture(params=[LOCAL, WHITENOISE])
+@pytest.fixture(params=LOCAL_BACKENDS)
 def site(request, settings, tmp_path):
     return Site(settings, tmp_path, request.param)
 
 
-@pytest.fixture
-def whitenoise(settings, tmp_path):
-    settings.MIDDLEWARE = ["common.static_files.whitenoise.WhiteNoiseMiddleware"]
-    return Site(settings, tmp_path, WHITENOISE)
+def touch_sources(site):
+    """Make the sources newer than what was collected, so that collectstatic copies them again."""
+    for path in site.source.iterdir():
+        os.utime(path, (2e9, 2e9))
 
 
 def test_urls_are_hashed_after_static_root_is_deleted(site):
     site.collect()
     shutil.rmtree(site.static_root)
-    assert site.url() == HASHED
+    assert site.url() == HASHED_URL
 
 
-def test_hashed_file_is_never_missing_while_it_is_collected_again(site, monkeypatch):
+def test_intermediate_file_of_this_run_is_deleted(site):
+    site.write(CHAIN)
     site.collect()
-    hashed = [*site.static_root.glob("app.1e7c9116d2d2.css*")]  # and compressed, with WhiteNoise
-    before = {str(path): path.read_bytes() for path in hashed}
-    replaced = []
+    assert INTERMEDIATE not in site.collected()
+    uncompressed = [name for name in site.collected() if not name.endswith(".gz")]
+    assert sorted(uncompressed) == sorted([*CHAIN, "app.css", *FINAL_NAMES])
 
-    def replace(source, target):
-        assert {str(path): path.read_bytes() for path in hashed} == before
-        replaced.append(str(target))
-        return rename(source, target)
 
-    rename = os.replace
-    monkeypatch.setattr(os, "replace", replace)
-    os.utime(site.source / "app.css", (2e9, 2e9))  # newer, and the same
+def test_intermediate_file_that_was_there_before_stays(site):
+    site.write(CHAIN)
+    site.static_root.mkdir()
+    (site.static_root / INTERMEDIATE).write_text("of another release")
     site.collect()
-    assert before.keys() <= {*replaced}
-    assert {str(path): path.read_bytes() for path in hashed} == before
-    assert [*site.static_root.glob("app.1e7c9116d2d2.css*")] == hashed
+    assert site.collected()[INTERMEDIATE] == b"of another release"
+    assert site.collected().keys() >= {*FINAL_NAMES}
 
 
-def test_failed_write_leaves_the_hashed_file_and_nothing_else(site, monkeypatch):
+def test_second_run_keeps_and_adds_nothing_else(site):
+    site.write(CHAIN)
     site.collect()
-    before = {path.name: path.read_bytes() for path in site.static_root.iterdir()}
+    before = site.collected()
+    touch_sources(site)
+    site.collect()
+    assert site.collected() == before
+
+
+def test_files_of_an_earlier_release_stay(site):
+    site.write(CHAIN)
+    site.collect()
+    first = site.collected()
+    site.write(dict.fromkeys(CHAIN, "/* of the next release */") | {"app.css": "a { color: blue }"})
+    touch_sources(site)
+    site.collect()
+    for name in FINAL_NAMES:
+        assert site.collected()[name] == first[name]
+
+
+def test_hashed_files_are_never_missing_or_cut_short_while_they_are_collected_again(
+    site, monkeypatch
+):
+    site.write(CHAIN)
+    site.collect()
+    originals = {"app.css", *CHAIN}
+    hashed = [path for path in site.static_root.iterdir() if path.name not in originals]
+    before = {path: path.read_bytes() for path in hashed}
+    steps = []
+
+    def check_files_after(function):
+        def step(*args, **kwargs):
+            function(*args, **kwargs)
+            assert {path: path.read_bytes() for path in hashed} == before
+            steps.append(function)
+
+        return step
+
+    for function in ("remove", "rename", "replace", "unlink"):
+        monkeypatch.setattr(os, function, check_files_after(getattr(os, function)))
+    touch_sources(site)
+    site.collect()
+    assert steps
+    assert {path: path.read_bytes() for path in hashed} == before
+
+
+def test_hashed_file_that_is_there_is_not_written_again(site):
+    site.collect()
+    before = (site.static_root / HASHED_NAME).stat()
+    touch_sources(site)
+    site.collect()
+    after = (site.static_root / HASHED_NAME).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_write_that_fails_leaves_the_hashed_files_and_no_part_of_a_file(site, monkeypatch):
+    site.collect()
+    before = site.collected()
 
     def fail(source, target):
         raise OSError("disk full")
 
+    site.write({"new.css": "a {}"})
     monkeypatch.setattr(os, "replace", fail)
-    os.utime(site.source / "app.css", (2e9, 2e9))
     with pytest.raises(OSError, match="disk full"):
         site.collect()
-    assert {path.name: path.read_bytes() for path in site.static_root.iterdir()} == before
+    assert site.collected() == before
 
 
-def test_manifest_is_in_base_dir_and_not_in_static_root(site):
+def test_files_are_readable_under_file_upload_permissions(site, settings):
+    settings.FILE_UPLOAD_PERMISSIONS = 0o640
     site.collect()
-    assert site.manifest.is_file()
-    assert not list(site.static_root.rglob("*.json*"))
-
-
-def test_manifest_root_setting_moves_the_manifest(site, settings, tmp_path):
-    settings.STATICFILES_MANIFEST_ROOT = tmp_path / "release"  # made when it is missing
-    site.collect()
-    shutil.rmtree(site.static_root)
-    assert [path.name for path in (tmp_path / "release").iterdir()] == ["staticfiles.json"]
-    assert not site.manifest.exists()
-    assert site.url() == HASHED
-
-
-def test_relative_manifest_root_is_below_base_dir(site, settings):
-    settings.STATICFILES_MANIFEST_ROOT = "release"
-    site.collect()
-    assert (settings.BASE_DIR / "release" / "staticfiles.json").is_file()
-
-
-def test_manifest_of_the_stock_storage_in_static_root_is_ignored(site):
-    site.use("django.contrib.staticfiles.storage.ManifestStaticFilesStorage")
-    site.collect()
-    assert (site.static_root / "staticfiles.json").is_file()
-    site.use(LOCAL)
-    with pytest.raises(ImproperlyConfigured, match="is missing"):
-        site.url()
+    for name in ("app.css", HASHED_NAME):
+        assert stat.S_IMODE((site.static_root / name).stat().st_mode) == 0o640
 
 
 def test_clear_does_not_remove_the_manifest(site):
@@ -141,20 +136,19 @@ def test_clear_does_not_remove_the_manifest(site):
     before = site.manifest.read_bytes()
     site.collect(clear=True, post_process=False)
     assert site.manifest.read_bytes() == before
-    assert [path.name for path in site.static_root.iterdir()] == ["app.css"]
+    assert names(site.static_root) == ["app.css"]
 
 
 def test_dry_run_writes_nothing(site):
     site.collect(dry_run=True)
-    assert [path.name for path in site.root.iterdir()] == ["static"]
+    assert names(site.root) == ["static"]
 
 
 @pytest.mark.parametrize("static_root", ["", ".."])
 def test_static_root_that_would_hold_the_manifest_is_refused(site, settings, static_root):
     settings.STATIC_ROOT = site.root / static_root
-    with pytest.raises(
-        ImproperlyConfigured, match=r"project/staticfiles\.json' would be in STATIC"
-    ):
+    message = r"project/staticfiles\.json' would be in STATIC_ROOT"
+    with pytest.raises(ImproperlyConfigured, match=message):
         site.collect(clear=True)
     assert (site.source / "app.css").is_file()
     [error] = site.errors()
@@ -164,16 +158,16 @@ def test_static_root_that_would_hold_the_manifest_is_refused(site, settings, sta
 def test_static_root_may_be_unset_at_run_time(site, settings):
     site.collect()
     settings.STATIC_ROOT = None
-    assert site.url() == HASHED
+    assert site.url() == HASHED_URL
 
 
-def test_run_time_writes_nothing_in_the_root(site):
+def test_run_time_writes_nothing_in_the_project_root(site):
     def files():
         return {path: path.stat().st_mtime_ns for path in [site.root, *site.root.rglob("*")]}
 
     site.collect()
     before = files()
-    assert site.url() == HASHED
+    assert site.url() == HASHED_URL
     assert site.errors() == []
     assert files() == before
 
@@ -183,103 +177,16 @@ def test_debug_needs_no_manifest(site, settings):
     assert site.url() == "/static/app.css"
 
 
-def test_name_missing_from_a_good_manifest_is_django_s_own_error(site):
+def test_name_missing_from_a_good_manifest_raises_the_error_of_django(site):
     site.collect()
     with pytest.raises(ValueError, match=r"Missing staticfiles manifest entry for 'other\.css'"):
         site.url("other.css")
 
 
-def test_whitenoise_not_strict_hashes_a_new_file_on_the_fly(whitenoise, settings):
-    settings.WHITENOISE_MANIFEST_STRICT = False
-    whitenoise.collect()
-    shutil.copy(whitenoise.static_root / "app.css", whitenoise.static_root / "new.css")
-    assert whitenoise.url("new.css") == HASHED.replace("app", "new")
-
-
-@pytest.mark.django_db
-def test_whitenoise_serves_hashed_names_compressed_and_immutable(whitenoise, rf):
-    whitenoise.collect()
-    serve = WhiteNoiseMiddleware(None)
-    response = serve(rf.get(HASHED, headers={"accept-encoding": "gzip"}))
-    response.close()
-    assert response["Content-Encoding"] == "gzip"
-    assert "immutable" in response["Cache-Control"]
-    response = serve(rf.get("/static/app.css"))
-    response.close()
-    assert "immutable" not in response["Cache-Control"]
-
-
-def test_site_starts_without_static_root(whitenoise):
-    whitenoise.collect()
-    shutil.rmtree(whitenoise.static_root)
-    with pytest.warns(UserWarning, match="No directory at"):
-        WSGIHandler()
-    assert whitenoise.url() == HASHED
-
-
-def test_site_with_assets_but_no_manifest_refuses_to_start(whitenoise):
-    whitenoise.collect()
-    whitenoise.manifest.unlink()
-    whitenoise.restart()
-    with pytest.raises(ImproperlyConfigured, match=f"'{whitenoise.manifest}' is missing"):
-        WSGIHandler()
-
-
-class Bucket(Storage):
-    """Stands in for S3StaticStorage where django-storages is not installed. Nothing can be read."""
-
-    location = "assets"
-    bucket_name = "ours"
-    custom_domain = "cdn.example.com"
-    files = {}
-
-    @property
-    def unsigned_connection(self):
-        return SimpleNamespace(meta=SimpleNamespace(client=self))
-
-    def generate_presigned_url(self, method, **kwargs):
-        where = kwargs["Params"]
-        return f"https://{where['Bucket']}.example.com/{where['Key']}"
-
-    def _normalize_name(self, name):
-        return f"{self.location}/{name}"
-
-    def exists(self, name):
-        return name in self.files
-
-    def delete(self, name):
-        del self.files[name]
-
-    def _save(self, name, content):
-        self.files[name] = self.get_object_parameters(name)
-        return name
-
-    def get_object_parameters(self, name):
-        return {}
-
-    def url(self, name):
-        return f"https://{self.custom_domain}/{self.location}/{name}"
-
-
-def test_s3_keeps_the_manifest_out_of_the_bucket(whitenoise, monkeypatch):
-    backend = ModuleType("storages.backends.s3")
-    backend.S3StaticStorage = Bucket
-    monkeypatch.setitem(sys.modules, backend.__name__, backend)
-    monkeypatch.setitem(vars(storage_module), "RootManifestS3Storage", None)  # undone afterwards
-    del storage_module.RootManifestS3Storage
-    whitenoise.use("common.static_files.s3.RootManifestS3Storage")
-    whitenoise.collect()
-    whitenoise.collect()
-    assert Bucket.files == {
-        "app.css": {},
-        os.path.basename(HASHED): {"CacheControl": "max-age=31536000, public, immutable"},
-    }
-    assert whitenoise.url() == f"https://cdn.example.com/assets/{os.path.basename(HASHED)}"
-    monkeypatch.setattr(Bucket, "custom_domain", None)
-    assert whitenoise.url() == f"https://ours.example.com/assets/{os.path.basename(HASHED)}"
-    assert storage_module.RootManifestS3Storage is storage_module.RootManifestS3Storage
-
-
-def test_module_has_no_other_names():
-    with pytest.raises(AttributeError, match=r"'common\.storage' has no attribute 'RootStorage'"):
-        _ = storage_module.RootStorage
+def test_manifest_of_the_stock_storage_in_static_root_is_ignored(site):
+    site.use("django.contrib.staticfiles.storage.ManifestStaticFilesStorage")
+    site.collect()
+    assert (site.static_root / "staticfiles.json").is_file()
+    site.use(LOCAL)
+    with pytest.raises(ImproperlyConfigured, match="is missing"):
+        site.url()

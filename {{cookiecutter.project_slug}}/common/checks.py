@@ -9,7 +9,7 @@ from django.core.cache import InvalidCacheBackendError, caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
+from django.core.files.storage import storages
 
 from common.static_files.manifest import RootManifestMixin
 
@@ -69,13 +69,14 @@ def check_session_cache(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.staticfiles, deploy=True)
 def check_static_manifest(**kwargs: Any) -> list[CheckMessage]:
-    """E002: no usable manifest. For deployments only, or it would block the first collectstatic."""
-    config: dict[str, Any] = settings.STORAGES.get(STATICFILES_STORAGE_ALIAS, {})
-    backend = import_string(config["BACKEND"]) if config else None  # Or Django's staticfiles.E005.
-    if not (isinstance(backend, type) and issubclass(backend, RootManifestMixin)):
-        return []
+    """E002: no usable manifest. Only a deploy check, or it would block the first collectstatic."""
+    config = settings.STORAGES.get(STATICFILES_STORAGE_ALIAS)
+    if config is None:
+        return []  # Django reports that as staticfiles.E005.
     try:
-        error = backend(**config.get("OPTIONS", {})).manifest_error
+        storage = storages.create_storage(config)  # Anew, to read the manifest as it is now.
     except ImproperlyConfigured as exc:
-        error = str(exc)
-    return [Error(error, id="common.E002")] if error else []
+        return [Error(str(exc), id="common.E002")]
+    if not isinstance(storage, RootManifestMixin) or not storage.manifest_error:
+        return []
+    return [Error(storage.manifest_error, id="common.E002")]

@@ -1,16 +1,16 @@
-"""Static files under hashed names; the manifest of those names is in the project root.
+"""Static files under hashed names, with the manifest of those names in the project root.
 
-``collectstatic`` may run anywhere and put the assets anywhere. ``staticfiles.json`` travels with the
-code, so that each server hands out the names of its own release:
-``STORAGES = {"staticfiles": {"BACKEND": "common.static_files.whitenoise.RootManifestWhiteNoiseStorage"}, …}``.
+``collectstatic`` may run anywhere and put the files anywhere. ``staticfiles.json`` stays with the
+code, so that each server names the files of its own release. In ``STORAGES["staticfiles"]``:
+``{"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"}``.
 After "A hidden gem in Django 1.7: ManifestStaticFilesStorage".
 """
 
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin, ManifestStaticFilesStorage
@@ -19,57 +19,51 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.crypto import get_random_string
 
-# As Django makes them; twelve digits are rather a date and a time.
-HASHED_NAME = re.compile(r"\.(?!\d{12})[0-9a-f]{12}(\.[^./]+)?$")
+if TYPE_CHECKING:
+
+    class _ManifestStorage(ManifestFilesMixin, Storage):  # type: ignore[misc] # Django mixes so
+        def _save(self, name: str, content: File[Any]) -> str: ...
+else:
+    _ManifestStorage = ManifestFilesMixin
 
 
-class ManifestFolder(FileSystemStorage):
-    """A folder whose files are replaced whole: no reader finds one missing or cut short."""
+@contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """Yield the path of a temporary file, which replaces ``path`` if the block succeeds."""
+    temporary = f"{path}.{get_random_string(12)}"
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
-    def delete(self, name: str) -> None:
-        """Do nothing: Django deletes the old manifest before it saves the new one."""
 
-    def _save(self, name: str, content: "File[bytes]") -> str:
-        target = self.path(name)
-        temporary = f"{target}.{get_random_string(12)}"
-        os.makedirs(self.location, exist_ok=True)
-        try:
-            with open(temporary, "xb") as file:
-                file.write(content.read())
-                file.flush()
-                os.fsync(file.fileno())
-            if self.file_permissions_mode is not None:  # None: what the umask leaves.
-                os.chmod(temporary, self.file_permissions_mode)
-            if os.path.isdir(target) and not os.path.islink(target):
-                _remove_empty_folder(target)
-            os.replace(temporary, target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+class AtomicFileSystemStorage(FileSystemStorage):
+    """Writes files in one step: a reader finds the old file or the new one, never a part of it."""
+
+    def _save(self, name: str, content: "File[Any]") -> str:
+        with replacing(self.path(name)) as temporary:
+            super()._save(temporary, content)  # type: ignore[misc] # django-stubs leave it out
         return name
 
 
-def _remove_empty_folder(path: str) -> None:
-    """Remove what Docker leaves when it mounts a file that is not there."""
-    try:
-        os.rmdir(path)
-    except OSError as exc:
-        raise IsADirectoryError(
-            f"The static files manifest cannot be written: {path!r} is a folder ({exc.strerror}). "
-            "Move it away, then run collectstatic again."
-        ) from exc
+class ManifestFolder(AtomicFileSystemStorage):
+    """The folder of the manifest, where a reader always finds one."""
+
+    def delete(self, name: str) -> None:
+        """Do nothing, because Django deletes the old manifest before it saves the new one."""
 
 
-class RootManifestMixin(ManifestFilesMixin):
+class RootManifestMixin(_ManifestStorage):
     """Keeps the manifest in ``settings.STATICFILES_MANIFEST_ROOT``, by default ``BASE_DIR``.
 
-    A missing or corrupt manifest is ``ImproperlyConfigured``, raised when a name is asked for: not
-    before, as ``collectstatic`` has to start, and no ``ValueError``, which WhiteNoise would swallow.
-    So a server on WhiteNoise that has assets and no manifest refuses to start.
+    A missing or corrupt manifest raises ImproperlyConfigured when a name is asked for: not earlier,
+    because ``collectstatic`` must start to repair it; not ValueError, which WhiteNoise ignores.
     """
 
     manifest_storage: Storage
-    manifest_error = ""
-    _collecting = False
+    manifest_error = ""  # Why no name can be looked up, and what to do.
+    _is_collecting = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         root = getattr(settings, "STATICFILES_MANIFEST_ROOT", None) or ""
@@ -78,35 +72,37 @@ class RootManifestMixin(ManifestFilesMixin):
         static_root = getattr(self, "location", None)  # On S3 a prefix, which is never absolute.
         if static_root and Path(self.manifest_path).is_relative_to(static_root):
             raise ImproperlyConfigured(
-                f"The static files manifest {self.manifest_path!r} would be in STATIC_ROOT, which is "
-                "public and which collectstatic may clear: choose another STATIC_ROOT."
+                f"The static files manifest {self.manifest_path!r} would be in STATIC_ROOT, which "
+                "is public and which collectstatic may clear: choose another STATIC_ROOT."
             )
 
     @property
     def manifest_path(self) -> str:
-        """The full path of ``staticfiles.json``."""
-        return self.manifest_storage.path(self.manifest_name)
+        """The full path of the manifest, or its name where the storage has no paths."""
+        try:
+            return self.manifest_storage.path(self.manifest_name)
+        except NotImplementedError:
+            return self.manifest_name
 
     def read_manifest(self) -> Any:
         content: str | None = super().read_manifest()
-        if content is None:
-            self._note_error("is missing")
+        self._set_manifest_error("is missing" if content is None else "")
         return content
 
     def load_manifest(self) -> Any:
-        self.manifest_error = ""
+        """Return paths and hash. On any error return none, and keep it for ``stored_name``."""
         try:
             manifest: Any = super().load_manifest()
-            if not set(map(type, manifest[0].values())) <= {str}:
-                raise TypeError("a name that is not a string")
-        except Exception as exc:  # Django foresees bad JSON, not all that a merge can leave.
-            self._note_error(f"cannot be read ({type(exc).__name__}: {exc})")
+            if not all(isinstance(name, str) for name in manifest[0].values()):
+                raise TypeError("a hashed name is not a string")
+        except Exception as exc:  # Django expects bad JSON, but not all that a merge can leave.
+            self._set_manifest_error(f"cannot be read ({type(exc).__name__}: {exc})")
             return {}, ""
         return manifest
 
-    def _note_error(self, what: str) -> None:
-        path = self.manifest_path
-        self.manifest_error = f"The static files manifest {path!r} {what}: run collectstatic."
+    def _set_manifest_error(self, problem: str) -> None:
+        message = f"The static files manifest {self.manifest_path!r} {problem}: run collectstatic."
+        self.manifest_error = message if problem else ""
 
     def stored_name(self, name: str) -> str:
         if self.manifest_error:
@@ -114,42 +110,42 @@ class RootManifestMixin(ManifestFilesMixin):
         return super().stored_name(name)
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Save the manifest last: WhiteNoise compresses after Django has saved, and may fail."""
-        self._collecting = True
+        """Save the manifest last, because WhiteNoise may fail after Django has saved it.
+
+        Then delete the hashed files that this run made and that the manifest does not name: those
+        of stylesheets whose references had not been hashed yet.
+        """
+        self._is_collecting = True
+        self._made: set[str] = set()
         try:
             yield from super().post_process(*args, **kwargs)
         finally:
-            self._collecting = False
+            self._is_collecting = False
         if not kwargs.get("dry_run"):
             self.save_manifest()
+        for name in self._made.difference(self.hashed_files.values()):
+            self.delete(name)
 
     def save_manifest(self) -> None:
-        if not self._collecting:
+        if not self._is_collecting:
             super().save_manifest()
             self.manifest_error = ""
 
+    def _save(self, name: str, content: "File[Any]") -> str:
+        """Save a hashed file only if it is not there yet: its name depends on its content."""
+        if self._is_collecting:
+            if self.exists(name):
+                return name
+            self._made.add(name)
+        return super()._save(name, content)
+
     def delete(self, name: str) -> None:
-        """Keep a hashed file while it is collected anew: another release may be serving it."""
-        storage: Any = super()
-        if not self._collecting:
-            storage.delete(name)
+        """Keep every hashed file while collecting: another release may serve it."""
+        if not self._is_collecting:
+            super().delete(name)
 
 
-class _LocalMixin(RootManifestMixin):
-    path: Callable[[str], str]
-
-    def _save(self, name: str, content: "File[bytes]") -> Any:
-        storage: Any = super()
-        if not self._collecting:
-            return storage._save(name, content)
-        temporary = f"{name}.{get_random_string(12)}"
-        try:
-            storage._save(temporary, content)
-            os.replace(self.path(temporary), self.path(name))
-        finally:
-            Path(self.path(temporary)).unlink(missing_ok=True)
-        return name
-
-
-class RootManifestStaticFilesStorage(_LocalMixin, ManifestStaticFilesStorage):  # type: ignore[misc] # as Django mixes its own
+class RootManifestStaticFilesStorage(  # type: ignore[misc] # Django mixes so
+    RootManifestMixin, AtomicFileSystemStorage, ManifestStaticFilesStorage
+):
     """Local files, for a web server to serve."""

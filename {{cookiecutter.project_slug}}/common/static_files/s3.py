@@ -1,58 +1,49 @@
-"""Static files in an S3 bucket."""
+"""Static files under hashed names in an S3 bucket, with the manifest in the project root.
 
-from typing import Any, cast
+Only ``collectstatic`` contacts the bucket or looks for credentials. The URLs are unsigned: let
+everybody read the bucket, or a CDN in front of it. In ``STORAGES["staticfiles"]``:
+``{"BACKEND": "common.static_files.s3.RootManifestS3Storage", "OPTIONS": {"bucket_name": …}}``.
+"""
 
-from django.core.files import File
-from storages.backends.s3 import S3StaticStorage
+from collections.abc import Iterator
+from typing import Any
 
-from common.static_files.manifest import HASHED_NAME, RootManifestMixin
+from storages.backends.s3 import S3StaticStorage  # type: ignore[import-untyped] # it has no types
+
+from common.static_files.manifest import RootManifestMixin
 
 
-class _S3Mixin(RootManifestMixin):
-    """Files in an S3 bucket, under unsigned URLs; browsers may keep a hashed name for ever."""
+class UnsignedS3Storage(S3StaticStorage):  # type: ignore[misc] # django-storages has no types
+    def url(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Return an unsigned URL.
+
+        For that, django-storages looks for credentials, lastly on Amazon's own network. A server
+        that only names its assets needs none.
+        """
+        if self.custom_domain:
+            return super().url(name, *args, **kwargs)
+        params = {"Bucket": self.bucket_name, "Key": self._normalize_name(name)}
+        client = self.unsigned_connection.meta.client
+        return client.generate_presigned_url("get_object", Params=params)
+
+
+class RootManifestS3Storage(RootManifestMixin, UnsignedS3Storage):  # type: ignore[misc] # Django mixes so
+    """Files in an S3 bucket. Browsers may keep those under hashed names for a year."""
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        self._there: set[str] = set()
+        self._found: set[str] = set()
         return super().post_process(*args, **kwargs)
 
-    def exists(self, name: str) -> Any:
-        storage: Any = super()
-        if not self._collecting:
-            return storage.exists(name)
-        if name not in self._there and storage.exists(name):
-            self._there.add(name)
-        return name in self._there
-
-    def _save(self, name: str, content: "File[bytes]") -> Any:
-        """Upload a hashed file once only: its name says what is in it."""
-        storage: Any = super()
-        if not self._collecting:
-            return storage._save(name, content)
-        if not self.exists(name):
-            storage._save(name, content)
-            self._there.add(name)
-        return name
+    def exists(self, name: str) -> bool:
+        """Ask the bucket only once about each file that it has: Django asks in each pass."""
+        if not self._is_collecting:
+            return super().exists(name)
+        if name not in self._found and super().exists(name):
+            self._found.add(name)
+        return name in self._found
 
     def get_object_parameters(self, name: str) -> dict[str, Any]:
-        storage: Any = super()
-        parameters: dict[str, Any] = storage.get_object_parameters(name)
-        if HASHED_NAME.search(name):
+        parameters: dict[str, Any] = super().get_object_parameters(name)
+        if self._is_collecting:  # Then every file that is saved has a hashed name.
             parameters.setdefault("CacheControl", "max-age=31536000, public, immutable")
         return parameters
-
-
-class _UnsignedUrls:
-    """Comes after Django's mixins: they add the hash, this makes the URL."""
-
-    def url(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Unlike django-storages, look for no credentials, of which a site that serves needs none."""
-        storage: Any = self
-        if storage.custom_domain:
-            return cast(Any, super()).url(name, *args, **kwargs)
-        client = storage.unsigned_connection.meta.client
-        where = {"Bucket": storage.bucket_name, "Key": storage._normalize_name(name)}
-        return client.generate_presigned_url("get_object", Params=where)
-
-
-class RootManifestS3Storage(_S3Mixin, _UnsignedUrls, S3StaticStorage):
-    pass
