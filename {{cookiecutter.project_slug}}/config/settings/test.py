@@ -23,8 +23,10 @@ STORAGES = {
     **STORAGES,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# jinja: if cookiecutter.static_files == "whitenoise"
 WHITENOISE_AUTOREFRESH = True
 WHITENOISE_USE_FINDERS = True
+# jinja: endif
 
 # SUSPEND_SIGNALS of the environment is ignored: it is for bulk loads and would silence receivers in tests.
 SUSPEND_SIGNALS = env.bool("TEST_SUSPEND_SIGNALS", default=False)
