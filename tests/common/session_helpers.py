@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from datetime import date
 
 import pytest
-from common.sessions import session_store
-from common.testing import SimpleTestCase
 from django.core.cache import cache
 from django.db import OperationalError, connection, connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
+
+from common.sessions import session_store
+from common.testing import SimpleTestCase
 
 BACKENDS = "django.contrib.sessions.backends."
 PREFIX = "django.contrib.sessions.cached_db"  # of the keys in the cache

@@ -1,12 +1,13 @@
 from datetime import timedelta
 
 import pytest
-from common.sessions import edit_session, live_sessions, session_store
-from common.testing import TestCase
-from common_tests.session_helpers import BACKENDS, PREFIX, engine
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
+
+from common.sessions import edit_session, live_sessions, session_store
+from common.testing import TestCase
+from common_tests.session_helpers import BACKENDS, PREFIX, engine
 
 
 def make_session(**data):

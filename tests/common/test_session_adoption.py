@@ -1,9 +1,10 @@
 """The engine takes the place of Django's: it reads the same sessions, with the same queries."""
 
 from asgiref.sync import async_to_sync
+from django.core.cache import cache
+
 from common.sessions import UpdateError, edit_session, session_store
 from common_tests.session_helpers import SessionTestCase, engine, queries
-from django.core.cache import cache
 
 
 class AdoptionTests(SessionTestCase):

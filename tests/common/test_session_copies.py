@@ -4,6 +4,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from unittest import mock
 
+from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
 from common.sessions import SessionGone, edit_session, session_store
 from common.testing import TestCase
 from common_tests.session_helpers import (
@@ -14,10 +19,6 @@ from common_tests.session_helpers import (
     engine,
     queries,
 )
-from django.core.cache import cache
-from django.core.cache.backends.locmem import LocMemCache
-from django.db import OperationalError, connection, transaction
-from django.utils import timezone
 
 
 class OnCachedDB(Sessions):
@@ -62,9 +63,11 @@ class CopyTests(OnCachedDB, SessionTestCase):
 
     def test_the_copy_lives_as_long_as_the_session(self):
         self.rows().update(expire_date=timezone.now() + timedelta(minutes=1))
-        with mock.patch.object(LocMemCache, "set", autospec=True) as set_copy:
-            with edit_session(self.key) as session:
-                session["a"] = 3
+        with (
+            mock.patch.object(LocMemCache, "set", autospec=True) as set_copy,
+            edit_session(self.key) as session,
+        ):
+            session["a"] = 3
         [call] = set_copy.call_args_list
         assert 50 < call.args[3] <= 60  # seconds
 
@@ -121,9 +124,9 @@ class CopyTests(OnCachedDB, SessionTestCase):
 
     def test_a_cache_that_dies_after_the_commit_is_logged_and_has_no_stale_copy(self):
         dead = mock.patch.object(LocMemCache, "set", side_effect=ConnectionError)
-        with self.assertLogs("django.db.backends.base", "ERROR"), dead:
-            with edit_session(self.key) as session:
-                session["a"] = 3
+        logs = self.assertLogs("django.db.backends.base", "ERROR")
+        with logs, dead, edit_session(self.key) as session:
+            session["a"] = 3
         assert (self.row(), self.copy()) == ({"a": 3, "b": 2}, None)
 
 

@@ -3,10 +3,11 @@
 from datetime import date, timedelta
 from importlib import import_module
 
-from common.sessions import UpdateError, edit_session, session_store
-from common_tests.session_helpers import SessionTestCase, refuse_updates
 from django.db import OperationalError, connection
 from django.test import override_settings
+
+from common.sessions import UpdateError, edit_session, session_store
+from common_tests.session_helpers import SessionTestCase, refuse_updates
 
 # The linter bans this module, and common.sessions does not have this exception.
 CreateError = import_module("django.contrib.sessions.backends.base").CreateError

@@ -4,13 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from tempfile import TemporaryDirectory
 from threading import Barrier
 
-from common.sessions import edit_session, session_store
-from common_tests.session_helpers import SessionTestCase, refuse_updates, threads_can_wait
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import path
+
+from common.sessions import edit_session, session_store
+from common_tests.session_helpers import SessionTestCase, refuse_updates, threads_can_wait
 
 
 def read(request):

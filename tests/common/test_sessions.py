@@ -4,6 +4,11 @@ from contextlib import suppress
 from datetime import timedelta
 from importlib import import_module
 
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
 from common.sessions import SessionGone, edit_session, session_store
 from common.testing import TestCase
 from common_tests.session_helpers import (
@@ -14,10 +19,6 @@ from common_tests.session_helpers import (
     engine,
     in_thread,
 )
-from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection, transaction
-from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 
 class StoreTests(SessionTestCase):
