@@ -7,6 +7,7 @@ from unittest import mock
 from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from common.sessions import SessionGone, edit_session, session_store
@@ -60,6 +61,12 @@ class CopyTests(OnCachedDB, SessionTestCase):
         with self.copy_made_before_the_commit(), edit_session(self.key) as session:
             session["a"] = 3
         assert self.copy() == {"a": 3, "b": 2}
+
+    def test_the_copy_is_written_under_a_lock_of_the_row(self):
+        with CaptureQueriesContext(connection) as captured, edit_session(self.key):
+            pass
+        statements = [query["sql"] for query in captured]
+        assert sum("RETURNING" in sql or "FOR UPDATE" in sql for sql in statements) == 2
 
     def test_the_copy_lives_as_long_as_the_session(self):
         self.rows().update(expire_date=timezone.now() + timedelta(minutes=1))

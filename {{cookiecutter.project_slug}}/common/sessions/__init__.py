@@ -120,10 +120,9 @@ def _replaced_copy(store: DBStore) -> Iterator[None]:
     drop = partial(caches[settings.SESSION_CACHE_ALIAS].delete, store.cache_key)
 
     def write() -> None:
-        with locked_row(store) as row:  # Another edit cannot write a newer copy in between.
+        with locked_row(store):  # Another edit cannot write a newer copy in between.
             drop()
-            if row:
-                store.load()
+            store.load()
 
     try:
         yield

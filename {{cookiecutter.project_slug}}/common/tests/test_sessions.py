@@ -49,13 +49,14 @@ class SessionTests(TestCase):
         assert self.data() == {"user": 2, "cart": {"items": []}, "reminded": True}
 
     def test_async_saves_merge_as_well(self):
-        async def change(store, key):
-            await store.aset(key, "changed")
-            await store.asave()
+        async def change():
+            one, two = session_store(self.key), session_store(self.key)
+            await one.aset("user", "changed")
+            await two.aset("cart", "changed")
+            await two.asave()
+            await one.asave()
 
-        one, two = load(self.key), session_store(self.key)
-        async_to_sync(change)(two, "cart")
-        async_to_sync(change)(one, "user")
+        async_to_sync(change)()
         assert self.data() == {"user": "changed", "cart": "changed"}
 
     def test_a_session_that_ended_is_gone_for_jobs_and_requests(self):
@@ -77,7 +78,6 @@ class SessionTests(TestCase):
     def test_live_sessions_yields_those_that_have_not_expired(self):
         rows = session_store().model.objects
         rows.create(session_key="expired1", expire_date=timezone.now() - timedelta(days=1))
-        assert rows.count() == 2
         assert [*live_sessions()] == [(self.key, self.data())]
 
     def test_django_s_engines_read_the_same_sessions_and_can_be_edited(self):
