@@ -100,7 +100,8 @@ def main() -> None:
                 output = run(service, python, "-c", SCRIPT.format(code=code), **env)
                 *_, printed, peak = ["", *output.splitlines()]
                 print(
-                    f"{count:7} sessions, {label:22} {int(peak) / 1024:6.0f} MiB {printed}", flush=True
+                    f"{count:7} sessions, {label:22} {int(peak) / 1024:6.0f} MiB {printed}",
+                    flush=True,
                 )
 
 
