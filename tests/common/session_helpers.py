@@ -1,4 +1,4 @@
-"""What the tests of sessions share: a cache that fails, and the row and the copy of one session."""
+"""What the tests of sessions share: one session, its row, its cached copy, and threads."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -7,49 +7,19 @@ from datetime import date
 
 import pytest
 from django.core.cache import cache
-from django.core.cache.backends.locmem import LocMemCache
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from common.sessions import session_store
 from common.testing import SimpleTestCase
 
-PREFIX = "django.contrib.sessions.cached_db"
-
-
-class Cache(LocMemCache):
-    """Fails while ``down``, and writes while ``read_only``. Calls ``before_add`` and ``after_add``, once; notes how copies are written."""
-
-    down = read_only = False
-    before_add = after_add = None
-    writes = []  # (seconds that the copy may live, whether in a transaction)
-
-    def make_and_validate_key(self, key, version=None):
-        if Cache.down:
-            raise ConnectionError("The cache is down.")
-        return super().make_and_validate_key(key, version)
-
-    def add(self, key, value, timeout=None, version=None):
-        before, after = Cache.before_add, Cache.after_add
-        Cache.before_add = Cache.after_add = None
-        if before:
-            before()
-        added = super().add(key, value, timeout, version)
-        if after:
-            after()
-        return added
-
-    def set(self, key, value, timeout=None, version=None):
-        if Cache.read_only:
-            raise ConnectionError("The cache cannot be written.")
-        if not key.endswith(":dropped"):
-            Cache.writes.append((timeout, connection.in_atomic_block))
-        super().set(key, value, timeout, version)
+BACKENDS = "django.contrib.sessions.backends."
+PREFIX = "django.contrib.sessions.cached_db"  # of the keys in the cache
 
 
 class DateSerializer:
-    """Knows dates, which Django's own does not."""
+    """Write dates, which Django's own serializer does not."""
 
     def dumps(self, data):
         return json.dumps(data, default=date.isoformat).encode()
@@ -58,23 +28,22 @@ class DateSerializer:
         return json.loads(data)
 
 
-SETTINGS = {
-    "SESSION_ENGINE": "common.sessions.engine",
-    "SESSION_CACHE_ALIAS": "default",
-    "CACHES": {"default": {"BACKEND": f"{__name__}.Cache", "LOCATION": __name__}},
-}
+def engine(name):
+    """Switch to the engine of this name: one of Django's, or "ours"."""
+    path = "common.sessions.engine" if name == "ours" else BACKENDS + name
+    return override_settings(SESSION_ENGINE=path)
 
 
 class Sessions:
-    """One session, ``self.key``, of the keys "a" and "b"."""
+    """Have one session, ``self.key``, with the data ``{"a": 1, "b": 2}``."""
 
-    # Without it, a SimpleTestCase that runs alone has the developer's database: pytest-django makes none for it.
+    # pytest-django makes no test database for a SimpleTestCase without this mark.
     pytestmark = pytest.mark.django_db
     databases = {"default"}
 
     @classmethod
     def setUpClass(cls):
-        cls.enterClassContext(override_settings(**SETTINGS))
+        cls.enterClassContext(engine("ours"))
         super().setUpClass()
 
     def setUp(self):
@@ -84,9 +53,6 @@ class Sessions:
         self.key = self.make(a=1, b=2)
 
     def clean(self):
-        Cache.down = Cache.read_only = False
-        Cache.before_add = Cache.after_add = None
-        Cache.writes = []
         cache.clear()
         self.model.objects.all().delete()
 
@@ -103,30 +69,49 @@ class Sessions:
         return self.rows().get().expire_date
 
     def row(self):
-        """What the row has; None without one."""
+        """Return the data of the row; None if there is no row."""
         row = self.rows().first()
         return row and session_store().decode(row.session_data)
 
     def copy(self):
+        """Return the data that ``cached_db`` has cached; None if there are none."""
         return cache.get(PREFIX + self.key)
 
     def change_row(self, **data):
-        """What a job does, seen from elsewhere: the row changes, and this process does not hear of it."""
+        """Replace the data of the row, as another process would."""
         self.rows().update(session_data=session_store().encode(data))
 
     def loaded(self):
-        """A store that has loaded the session."""
+        """Return a store that has loaded the session, as a request has."""
         store = session_store(self.key)
         store.keys()
         return store
 
 
 class SessionTestCase(Sessions, SimpleTestCase):
-    """Outside of transactions, as requests and jobs are; all that is left behind are sessions."""
+    """Run outside of transactions, as requests and jobs do; ``clean`` removes what is left."""
+
+
+class FaultError(Exception):
+    """Raised by tests inside of a block."""
+
+
+def refuse_updates(execute, sql, params, many, context):
+    """Raise what SQLite raises after its timeout, when the row is written."""
+    if "session_data" in sql and sql.startswith("UPDATE") and "RETURNING" not in sql:
+        raise OperationalError("database is locked")
+    return execute(sql, params, many, context)
+
+
+def queries(action):
+    """Return how many queries ``action`` takes."""
+    with CaptureQueriesContext(connection) as captured:
+        action()
+    return len(captured)
 
 
 def in_thread(function):
-    """Call it on another connection."""
+    """Call ``function`` on another connection and return its result."""
 
     def call():
         try:
@@ -135,37 +120,14 @@ def in_thread(function):
             connections.close_all()
 
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(call).result()
-
-
-@contextmanager
-def queries(number):
-    with CaptureQueriesContext(connection) as captured:
-        yield
-    assert len(captured) == number, captured.captured_queries
-
-
-@contextmanager
-def after_select(function):
-    """Call ``function`` once, when the row has been read and not yet used."""
-    calls = [function]
-
-    def wrapper(execute, sql, params, many, context):
-        result = execute(sql, params, many, context)
-        if calls and sql.startswith("SELECT"):
-            calls.pop()()
-        return result
-
-    with connection.execute_wrapper(wrapper):
-        yield
-    assert not calls
+        return pool.submit(call).result(timeout=60)
 
 
 @contextmanager
 def threads_can_wait(path):
-    """Have a database where threads wait for each other: in memory, SQLite's would fail at once.
+    """Replace SQLite's database in memory, whose threads do not wait for each other, by a file.
 
-    Nothing is locked at BEGIN there, unlike with this service's settings.
+    BEGIN takes no lock there, unlike with the settings of the service.
     """
     if connection.vendor != "sqlite":
         yield

@@ -1,12 +1,13 @@
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
 from django.utils import timezone
 
 from common.sessions import edit_session, live_sessions, session_store
 from common.testing import TestCase
+from common_tests.session_helpers import BACKENDS, PREFIX, engine
 
 
 def make_session(**data):
@@ -17,7 +18,7 @@ def make_session(**data):
 
 
 class LiveSessionsTests(TestCase):
-    def test_each_session_comes_once_with_its_data_whatever_the_batches(self):
+    def test_each_session_is_yielded_once_with_its_data_for_any_batch_size(self):
         expected = {
             make_session(number=number).session_key: {"number": number} for number in range(5)
         }
@@ -26,19 +27,19 @@ class LiveSessionsTests(TestCase):
             assert dict(found) == expected
             assert len(found) == 5
 
-    def test_an_expired_session_does_not_come(self):
+    def test_an_expired_session_is_not_yielded(self):
         session = make_session()
         session_store().model.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
         assert session.exists(session.session_key)
         assert [*live_sessions()] == []
 
-    def test_a_batch_is_a_query_and_nothing_is_open_meanwhile(self):
+    def test_a_batch_takes_one_query(self):
         for _ in range(4):
             make_session()
-        with self.assertNumQueries(3):  # Two batches, and the empty one after.
+        with self.assertNumQueries(3):  # two batches and the empty one after them
             assert len([*live_sessions(2)]) == 4
 
-    def test_sessions_may_be_edited_and_deleted_while_they_come(self):
+    def test_sessions_may_be_edited_and_deleted_while_they_are_yielded(self):
         for _ in range(3):
             make_session()
         keys = []
@@ -51,22 +52,19 @@ class LiveSessionsTests(TestCase):
         assert len({*keys}) == 3
         assert [data for _, data in live_sessions()] == [{"seen": True}] * 2
 
-    def test_the_row_counts_and_not_the_cached_copy(self):
-        session = make_session(a=1)
-        session._cache.set(f"{session.cache_key_prefix}{session.session_key}", {"a": 2})
-        assert [*live_sessions()] == [(session.session_key, {"a": 1})]
+    def test_the_data_are_those_of_the_row_and_not_of_a_cached_copy(self):
+        with engine("cached_db"):
+            session = make_session(a=1)
+            cache.set(PREFIX + session.session_key, {"a": 2})
+            assert [*live_sessions()] == [(session.session_key, {"a": 1})]
 
     def test_an_engine_without_rows_is_refused(self):
         for name in ("cache", "file", "signed_cookies"):
-            engine = f"django.contrib.sessions.backends.{name}"
-            with (
-                override_settings(SESSION_ENGINE=engine),
-                pytest.raises(ImproperlyConfigured, match=engine),
-            ):
+            with engine(name), pytest.raises(ImproperlyConfigured, match=BACKENDS + name):
                 next(live_sessions())
 
-    def test_the_engines_of_django_that_have_rows_will_do(self):
+    def test_django_s_engines_with_rows_are_supported(self):
         for name in ("db", "cached_db"):
-            with override_settings(SESSION_ENGINE=f"django.contrib.sessions.backends.{name}"):
+            with engine(name):
                 session = make_session(engine=name)
                 assert (session.session_key, {"engine": name}) in [*live_sessions()]

@@ -1,4 +1,4 @@
-"""The example's job as it is run: as processes, on the databases of development."""
+"""The job of the example, in processes on the databases of development."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ for number in range(200):
         cart.add(session, mug.pk)
     session.create()
 """
-# Both have started Django, and begin at the same time.
+# Both jobs have started Django before they begin, so that they run at the same time.
 JOB = """
 from django.core.management import call_command
 print("ready", flush=True)
@@ -36,12 +36,12 @@ SHELL = ("manage.py", "shell", "--verbosity=0", "-c")
 
 
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_of_two_jobs_at_once_each_cart_is_mailed_by_one(bake, database, tmp_path):
+def test_of_two_jobs_at_the_same_time_only_one_mails_each_cart(bake, database, tmp_path):
     project = bake(database=database)
     project.manage("migrate")
     project.uv(*SHELL, CARTS)
     logs = [tmp_path / "1", tmp_path / "2"]
-    with ExitStack() as stack:  # at whose end they find their input closed
+    with ExitStack() as stack:  # Its end closes the input of the jobs, which ends them.
         jobs = [
             stack.enter_context(
                 subprocess.Popen(
@@ -49,9 +49,8 @@ def test_of_two_jobs_at_once_each_cart_is_mailed_by_one(bake, database, tmp_path
                     cwd=project.path,
                     env=project.env,
                     stdin=subprocess.PIPE,
-                    stdout=stack.enter_context(
-                        log.open("w")
-                    ),  # A pipe that is full would stop them.
+                    # A pipe that is full would stop the job.
+                    stdout=stack.enter_context(log.open("w")),
                     text=True,
                 )
             )

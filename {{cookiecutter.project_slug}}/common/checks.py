@@ -1,12 +1,8 @@
 """Misconfiguration is a system check with an id, so that it shows before the first request."""
 
-from importlib import import_module
 from typing import Any
 
-from django.apps import apps
 from django.conf import STATICFILES_STORAGE_ALIAS, settings
-from django.core.cache import InvalidCacheBackendError, caches
-from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
@@ -39,30 +35,6 @@ def check_signals_not_suspended(**kwargs: Any) -> list[CheckMessage]:
             "SUSPEND_SIGNALS is on: receivers made with suspending_receiver do not run.",
             hint="Unset SUSPEND_SIGNALS in the environment when the bulk load is done.",
             id="common.W001",
-        )
-    ]
-
-
-@register(deploy=True)
-def check_session_cache(**kwargs: Any) -> list[CheckMessage]:
-    """E003: each process would read copies of sessions that others have changed since."""
-    if not apps.is_installed("django.contrib.sessions"):
-        return []
-    alias = settings.SESSION_CACHE_ALIAS
-    try:
-        engine, cache = import_module(settings.SESSION_ENGINE).SessionStore, caches[alias]
-    except (AttributeError, ImportError, InvalidCacheBackendError) as exc:
-        hint = "Correct SESSION_ENGINE, or SESSION_CACHE_ALIAS."
-        return [Error(f"Sessions do not work: {exc}", hint=hint, id="common.E003")]
-    if not hasattr(engine, "cache_key_prefix") or not isinstance(cache, LocMemCache):
-        return []
-    return [
-        Error(
-            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}, which caches sessions, and the cache {alias!r} is "
-            "in the memory of each process: what one saves, the others do not see.",
-            hint="Set CACHE_URL to a cache that all processes share, such as redis://host:6379/0; or "
-            "SESSION_ENGINE to 'django.contrib.sessions.backends.db'.",
-            id="common.E003",
         )
     ]
 

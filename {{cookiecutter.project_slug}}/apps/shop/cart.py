@@ -1,9 +1,13 @@
-"""The cart: what a visitor means to buy, kept in the session.
+"""The cart: the products that a visitor wants to buy, kept in the session.
 
-    session["cart"] = {"items": {"7": 2}, "changed_at": "2026-11-21T09:30:00+00:00", "reminded_at": None}
+    session["cart"] = {
+        "items": {"7": 2},  # two of product 7
+        "changed_at": "2026-11-21T09:30:00+00:00",
+        "reminded_at": None,
+    }
 
-Two of product 7. A mark, ``reminded_at``, belongs to a cart as it is: whatever changes the cart takes it away.
-Plain functions, which take the session of a request, the one of ``edit_session``, or a dict of its data.
+Any change of the items removes the mark ``reminded_at``. The functions take the session of a
+request or of ``edit_session``; those that only read also take a dict of its data.
 """
 
 from collections.abc import Mapping
@@ -19,13 +23,13 @@ SESSION_KEY = "cart"
 
 
 def items(session: SessionBase | Mapping[str, Any]) -> dict[int, int]:
-    """Return how many there are of each product, by its primary key."""
+    """Return the count of each product by its primary key."""
     cart = session.get(SESSION_KEY) or {"items": {}}
     return {int(pk): count for pk, count in cart["items"].items()}
 
 
 def lines(session: SessionBase | Mapping[str, Any]) -> list[tuple[Product, int]]:
-    """Return the products, those that are still sold, and how many there are of each."""
+    """Return the products that are still sold, each with its count."""
     counts = items(session)
     return [(product, counts[product.pk]) for product in Product.objects.filter(pk__in=counts)]
 
@@ -36,7 +40,7 @@ def add(session: SessionBase, pk: int) -> None:
 
 
 def remove(session: SessionBase, pk: int) -> None:
-    """Take all of a product out, if it is there."""
+    """Remove all of a product; change nothing if the cart has none."""
     found = items(session)
     if found.pop(pk, None):
         _change(session, found)
@@ -44,14 +48,14 @@ def remove(session: SessionBase, pk: int) -> None:
 
 def _change(session: SessionBase, changed: dict[int, int]) -> None:
     session[SESSION_KEY] = {
-        "items": {str(pk): count for pk, count in changed.items()},  # JSON has no other keys
+        "items": {str(pk): count for pk, count in changed.items()},  # JSON keys are strings
         "changed_at": timezone.now().isoformat(),
         "reminded_at": None,
     }
 
 
 def is_abandoned(session: SessionBase | Mapping[str, Any], since: datetime) -> bool:
-    """Return whether the cart holds something, was left alone ``since`` then, and nobody was reminded of it."""
+    """Return whether the cart has items, has not changed ``since`` then, and has no mark."""
     cart = session.get(SESSION_KEY)
     return bool(
         cart

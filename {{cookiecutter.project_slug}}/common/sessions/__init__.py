@@ -1,27 +1,29 @@
-"""Sessions outside of a request: in jobs, commands and shells.
+"""Read and change sessions outside of a request: in jobs, commands and shells.
 
     with edit_session(session_key) as session:
         session["cart"]["reminded"] = True
 
-The store of one backend, imported, is that of another one than the site's as soon as somebody changes the
-setting: then the job's change is in the row, and the site goes on with its cached copy. These go by
-``SESSION_ENGINE``. After "Going too deep with Django Sessions".
-
-``live_sessions`` finds the keys. ``SessionBase`` is there for annotations.
+A store imported from one backend breaks when ``SESSION_ENGINE`` names another: the site goes on
+with its own copy of the session. These functions always use the engine of the site.
+``SessionBase`` is here for annotations. After "Going too deep with Django Sessions".
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
-from django.contrib.sessions.backends.db import SessionStore as RowStore
+from django.contrib.sessions.backends.cached_db import SessionStore as CachedDBStore
+from django.contrib.sessions.backends.db import SessionStore as DBStore
+from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
+from django.db import router, transaction
 from django.utils import timezone
 
-from common.sessions.rows import changing, read
+from common.sessions.rows import locked_row
 
 __all__ = [
     "SessionBase",
@@ -33,80 +35,97 @@ __all__ = [
 ]
 
 
-class SessionGone(Exception):  # noqa: N818 -- no error: people log out, sessions expire
-    """There is no session of this key, or no longer."""
+class SessionGone(Exception):  # noqa: N818 -- no error: visitors log out, sessions expire
+    """No session has this key, or the session has ended."""
 
 
 def session_store(session_key: str | None = None) -> SessionBase:
-    """Return a store of the engine that ``SESSION_ENGINE`` names now."""
+    """Return a store of the engine that ``SESSION_ENGINE`` names at the time of the call."""
     store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     return store
 
 
 def live_sessions(batch_size: int = 500) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the key and the data of each session that has not expired, as their rows have them.
+    """Yield the key and the data, from the row, of each session that has not expired.
 
-    A batch is in memory at a time, and the database is asked for nothing and holds nothing meanwhile: look at
-    the data as long as you like, then ``edit_session``, and look again. Sessions that are made, or change, while
-    this runs may or may not be among them. ImproperlyConfigured: as for ``edit_session``.
+    Hold ``batch_size`` sessions in memory, and neither a lock nor a transaction: call
+    ``edit_session`` for a session that you want to change, and look at its data again there.
+    Sessions that begin, end or change meanwhile may or may not be included.
+    Raise ImproperlyConfigured as ``edit_session`` does.
     """
     store = _store_with_rows()
-    key = ""
-    while rows := [
-        *store.model.objects.filter(session_key__gt=key, expire_date__gt=timezone.now()).order_by(
-            "session_key"
-        )[:batch_size]
+    rows = store.model.objects.order_by("session_key")
+    last_key = ""
+    while batch := [
+        *rows.filter(session_key__gt=last_key, expire_date__gt=timezone.now())[:batch_size]
     ]:
-        for row in rows:
+        for row in batch:
             yield row.session_key, store.decode(row.session_data)
-        key = rows[-1].session_key
+        last_key = batch[-1].session_key
+
+
+@contextmanager
+def edit_session(session_key: str) -> Iterator[SessionBase]:
+    """Give the session as its row has it, locked; save it at the end unless the block raises.
+
+    Keep the block short: it blocks other writers of that session, and on SQLite all writers.
+    Do not nest blocks for one session. ``flush`` ends the session. An edit does not prolong it,
+    unless the block calls ``set_expiry``.
+
+    Raise SessionGone if the session does not exist or has expired, or if the key is malformed.
+    Raise ImproperlyConfigured if the engine keeps no rows (signed cookies, ``cache``, ``file``).
+    """
+    # Reject other keys: PostgreSQL raises an error for NUL.
+    is_valid = isinstance(session_key, str) and session_key.isascii() and session_key.isprintable()
+    store = _store_with_rows(session_key if is_valid else None)
+    # The messages do not contain the key: it is as secret as a password.
+    if store.session_key is None:
+        raise SessionGone("The key of the session is malformed.")
+    with locked_row(store) as row:
+        if row is None or row.expire_date <= timezone.now():
+            raise SessionGone("The session is gone: its visitor logged out, or it expired.")
+        store._session_cache = store.decode(row.session_data)
+        expiry = store.get("_session_expiry")
+        with _replaced_copy(store):
+            yield store
+        if store.session_key == session_key:
+            edited = store.create_model_instance(dict(store.items()))
+            if store.get("_session_expiry") == expiry:
+                edited.expire_date = row.expire_date
+            edited.save(force_update=True)
+        elif store.session_key:  # The block called cycle_key.
+            store.save()
+    del store._session_cache  # Reload on later use.
 
 
 def _store_with_rows(session_key: str | None = None) -> Any:
     store = session_store(session_key)
-    if not isinstance(store, RowStore):
+    if not isinstance(store, DBStore):
         raise ImproperlyConfigured(
-            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}, which keeps no rows that could be locked: "
-            "use 'common.sessions.engine' to edit sessions outside of a request."
+            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}, which keeps no rows that could be "
+            "locked: use 'common.sessions.engine' to edit sessions outside of a request."
         )
     return store
 
 
 @contextmanager
-def edit_session(session_key: str) -> Iterator[SessionBase]:
-    """Give the session as its row has it, locked; save it at the end of the block, when it raises nothing.
+def _replaced_copy(store: DBStore) -> Iterator[None]:
+    """Drop the copy that ``cached_db`` keeps after the block; write a new one after the commit.
 
-    Whoever saves or edits this session meanwhile waits, on SQLite whoever writes anything: keep the block short.
-    Do not nest blocks for one session, as the outer one then saves what it has. ``flush`` ends the session. It
-    lives on for as long as it would have: an edit does not prolong it, unless ``set_expiry`` changes that.
-
-    SessionGone: no such session, or it has expired, or cannot be read, or the key is malformed.
-    ImproperlyConfigured: the engine keeps no rows (signed cookies, ``cache``, ``file``) that could be locked.
+    A copy that is written before the commit becomes stale if an outer transaction is rolled back.
     """
-    # Others break a query: PostgreSQL takes no NUL, for one.
-    is_possible = (
-        isinstance(session_key, str) and session_key.isascii() and session_key.isprintable()
-    )
-    store = _store_with_rows(session_key if is_possible else None)
-    # Without the key, which is as good as a password.
-    if store.session_key is None:
-        raise SessionGone("The key of the session is malformed.")
-    with changing(store) as change:
-        row = change.row
-        if row is None or row.expire_date <= timezone.now():
-            raise SessionGone("The session is gone: its visitor logged out, or it expired.")
-        change.copy.drop()  # while the cache is in reach, which it may not be at the end
-        data = read(store, row)
-        if data is None:
-            raise SessionGone("The session cannot be read: was it signed with another SECRET_KEY?")
-        store._session_cache = data
-        expiry = store.get("_session_expiry")
-        yield store
-        if store.session_key == session_key:
-            edited = store.create_model_instance(store._session)
-            if store.get("_session_expiry") == expiry:
-                edited.expire_date = row.expire_date
-            change.write(edited, store._session)
-        elif store.session_key:  # the block has given it another key
-            store.save()
-    del store._session_cache  # Who looks once more loads it anew.
+    if not isinstance(store, CachedDBStore):
+        yield
+        return
+    drop = partial(caches[settings.SESSION_CACHE_ALIAS].delete, store.cache_key)
+
+    def write() -> None:
+        with locked_row(store):  # Another edit cannot write a newer copy in between.
+            drop()
+            store.load()
+
+    try:
+        yield
+    finally:  # If the block raises, it may have called session.save() before.
+        drop()
+    transaction.on_commit(write, using=router.db_for_write(store.model), robust=True)

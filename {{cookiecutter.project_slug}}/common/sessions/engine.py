@@ -1,123 +1,96 @@
-"""The session engine: Django's ``cached_db``, whose ``save`` merges. ``SESSION_ENGINE = "common.sessions.engine"``.
+"""The session engine: Django's ``db`` engine, with a ``save`` that merges.
 
-A request holds its session for as long as it runs, and Django then writes back all of it: what a job, or another
-request, has saved meanwhile is undone. This one writes only the keys that the request changed, onto the row as it
-is by then, under its lock. After "Going too deep with Django Sessions". Jobs use ``common.sessions.edit_session``.
+    SESSION_ENGINE = "common.sessions.engine"
 
-Name, salt and cache prefix are those of ``cached_db``: a service may switch to and fro, and nobody is logged out.
+Django's engines write back the whole session as the request loaded it. This undoes what a job or
+another request has saved meanwhile. This engine writes only the keys that the request changed,
+onto the row as it is by then. After "Going too deep with Django Sessions".
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.contrib.sessions.backends.cached_db import SessionStore as CachedStore
-from django.contrib.sessions.backends.db import SessionStore as RowStore
-from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import IntegrityError, connections, router, transaction
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.backends.db import SessionStore as DBStore
 
-from common.sessions.cache import CachedCopy
-from common.sessions.rows import changing, read
+from common.sessions.rows import locked_row
 
 
-class SessionStore(CachedStore):
-    """See the module. A key that two have changed goes to the later one; ``clear`` replaces all.
+class SessionStore(DBStore):
+    """A session whose ``save`` merges. If two requests change a key, the later save wins.
 
-    ``save`` raises UpdateError where the row is gone. Other errors of the database stay what they are: Django
-    would make UpdateError of "database is locked" too, which its middleware takes for a logout.
+    Django derives the salt from the name of the class. Because the name is that of Django's own
+    engines, a switch from ``db`` or ``cached_db``, or back, logs nobody out.
     """
 
-    _get_session: Callable[..., dict[str, Any]]
-    _get_session_from_db: Callable[[], AbstractBaseSession | None]
+    _session_cache: dict[str, Any]
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
-        self._known: dict[str, bytes] = {}  # each value, as it was loaded or last saved
-        self._replaces = True  # as long as nothing is known: edit_session gives it the row's data
+        # The data as they were loaded or last saved. None: the next save replaces the whole row.
+        self._snapshot: bytes | None = None
 
     def load(self) -> dict[str, Any]:
-        copy = CachedCopy(self, self.session_key)
-        data = copy.get()
-        if data is None:
-            data = {}
-            if row := self._get_session_from_db():
-                data = self.decode(row.session_data)
-                copy.fill(data, row.expire_date)
-        if not hasattr(self, "_session_cache"):  # Or somebody just looks.
-            self._note(data)
+        data: dict[str, Any] = super().load()
+        # Keep the snapshot if the caller loads again only to look: its changes are not saved yet.
+        if not hasattr(self, "_session_cache"):
+            self._snapshot = self.serializer().dumps(data)
         return data
 
     def clear(self) -> None:
         super().clear()
-        self._replaces = True
+        self._snapshot = None
 
     def save(self, must_create: bool = False) -> None:
+        """Write what changed. Raise UpdateError if the row is gone, CreateError if it may not be.
+
+        Errors of the database propagate. Django's engines turn "database is locked" into
+        UpdateError, and its middleware then answers as if the visitor had logged out.
+        """
         if self.session_key is None:
             return self.create()
-        mine = self._get_session(no_load=must_create)
-        try:
-            with changing(self, must_create) as change:
-                if change.row:
-                    self._session_cache = self._merged(mine, change.row)
-                elif not must_create:
-                    raise UpdateError
-                change.write(self.create_model_instance(self._session_cache), self._session_cache)
-        except BaseException as exc:
-            self._session_cache = mine
-            if must_create and isinstance(exc, IntegrityError):
-                raise CreateError from exc
-            raise
-        return self._note(self._session_cache)
+        if must_create:
+            super().save(must_create)
+        else:
+            self._session_cache = self._update_row()
+        self._snapshot = self.serializer().dumps(dict(self.items()))
+        return None
 
-    def _merged(self, mine: dict[str, Any], row: AbstractBaseSession) -> dict[str, Any]:
-        """Return the data of ``row`` with what was changed here since it was known."""
-        theirs = read(self, row)
-        if self._replaces or theirs is None:
+    def _update_row(self) -> dict[str, Any]:
+        """Return the merged data, once they are saved."""
+        mine = dict(self.items())
+        with locked_row(self) as row:
+            if row is None:
+                raise UpdateError
+            merged = self._merge(mine, self.decode(row.session_data))
+            updated = self.create_model_instance(merged)
+            updated.expire_date = self.get_expiry_date(expiry=merged.get("_session_expiry"))
+            updated.save(force_update=True)
+        return merged
+
+    def _merge(self, mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+        """Return ``theirs``, the data of the row, with the changes made to ``mine``."""
+        if self._snapshot is None:
             return mine
-        now, stored = self._fingerprints(mine), self._fingerprints(theirs)
-        changed = {key: mine[key] for key in mine if now[key] != self._known.get(key)}
-        # What is the same on both sides is the object that the request may hold, and change again.
+        before = self._serialize_values(self.serializer().loads(self._snapshot))
+        now, stored = self._serialize_values(mine), self._serialize_values(theirs)
+        changed = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
+        # Keep the request's own object where the values are equal: it may change the object later.
         kept = {
-            key: mine[key] if stored[key] == now.get(key) else theirs[key]
+            key: mine[key] if now.get(key) == stored[key] else theirs[key]
             for key in theirs
-            if key in mine or key not in self._known
+            if key not in changed
         }
-        return kept | changed
+        return kept | {key: mine[key] for key in mine if key in changed}
 
-    def _note(self, data: dict[str, Any]) -> None:
-        self._known = self._fingerprints(data)
-        self._replaces = False
-
-    def _fingerprints(self, data: dict[str, Any]) -> dict[str, bytes]:
-        """Return each value as it is stored, so that changes count that are made inside of it."""
+    def _serialize_values(self, data: dict[str, Any]) -> dict[str, bytes]:
+        """Return each value as it is stored: 1 and True are equal, but not there."""
         dumps = self.serializer().dumps
         return {key: dumps({key: value}) for key, value in data.items()}
 
-    def exists(self, session_key: str) -> bool:
-        """Look at the row: a copy may outlive it."""
-        return RowStore.exists(self, session_key)
-
-    def delete(self, session_key: str | None = None) -> None:
-        if session_key is None:
-            session_key = self.session_key
-        if session_key is not None:
-            RowStore.delete(self, session_key)
-            copy = CachedCopy(self, session_key)
-            copy.drop()
-            using = router.db_for_write(self.model)
-            if connections[using].in_atomic_block:  # Until then others find the row, and copy it.
-                transaction.on_commit(copy.drop, using, robust=True)
-
-    # Django's own would not call what is overridden here.
+    # Django's aload and asave do not call load and save: they would not merge.
     async def aload(self) -> dict[str, Any]:
         return await sync_to_async(self.load)()
 
     async def asave(self, must_create: bool = False) -> None:
         await sync_to_async(self.save)(must_create)
-
-    async def aexists(self, session_key: str) -> bool:
-        return await sync_to_async(self.exists)(session_key)
-
-    async def adelete(self, session_key: str | None = None) -> None:
-        await sync_to_async(self.delete)(session_key)

@@ -1,6 +1,6 @@
-"""Mails those who have left something in their cart, once for each cart: ``manage.py remind_abandoned_carts``.
+"""Mail the owners of abandoned carts, once for each cart: ``manage.py remind_abandoned_carts``.
 
-How to go through all sessions, and to change some, while visitors use them: ``common.sessions``.
+An example of a job that reads all sessions, and changes some, while visitors use them.
 """
 
 import logging
@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY as USER_KEY
-from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
@@ -21,11 +20,9 @@ from common.sessions import SessionGone, edit_session, live_sessions
 
 logger = logging.getLogger(__name__)
 
-YEAR = 365 * 24  # hours
-
 
 class Command(BaseCommand):
-    help = "Mails, once, those who have left something in their cart and have an e-mail address."
+    help = "Mail each user who left products in the cart, once for each cart."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -33,41 +30,36 @@ class Command(BaseCommand):
             type=int,
             default=24,
             metavar="HOURS",
-            help="How long a cart has not changed when it counts as abandoned; by default 24.",
+            help="How long a cart must be unchanged to count as abandoned; by default 24.",
         )
 
-    def handle(self, *, after: int, verbosity: int, **options: Any) -> None:
-        if not 0 <= after <= YEAR:
-            raise CommandError(f"--after is {after}: use hours from 0 to {YEAR}, a year.")
+    def handle(self, *, after: int, **options: Any) -> None:
         since = timezone.now() - timedelta(hours=after)
-        looked, sent, failed = 0, 0, 0
+        seen, sent, failed = 0, 0, 0
         try:
-            for looked, (session_key, data) in enumerate(live_sessions(), start=1):
+            for session_key, data in live_sessions():
+                seen += 1
                 try:
                     sent += cart.is_abandoned(data, since) and remind(session_key, data)
                 except Exception:
-                    # Without the key, which is as good as a password.
-                    logger.exception("A reminder of user %s was not sent.", data.get(USER_KEY))
+                    # Log the user and not the session key, which is as secret as a password.
+                    logger.exception("User %s could not be reminded.", data.get(USER_KEY))
                     failed += 1
-                if verbosity > 1 and looked % 1000 == 0:
-                    self.stdout.write(f"{looked} sessions, {sent} reminders …")
-        except ImproperlyConfigured as exc:
-            raise CommandError(str(exc)) from exc
         except KeyboardInterrupt:
             raise CommandError(
-                f"Stopped after {looked} sessions, {sent} reminders: start it again for the others.",
+                f"Stopped after {seen} sessions, {sent} reminders: run it again for the others.",
                 returncode=130,
             ) from None
-        self.stdout.write(f"{looked} sessions, {sent} reminders.")
+        self.stdout.write(f"{seen} sessions, {sent} reminders.")
         if failed:
             raise CommandError(f"{failed} failed, see the log: the next run tries them again.")
 
 
 def remind(session_key: str, data: dict[str, Any]) -> bool:
-    """Mark the cart and send the mail, unless somebody else did, or changed it; return whether it was sent.
+    """Mark the cart and send the mail; return False if the cart was changed or marked meanwhile.
 
-    The mark is saved first, and taken back where the mail fails: nobody waits for a mail server, which may be
-    slow, with a session locked. A crash in between means no mail, the other way round it would mean two.
+    The mark is saved before the mail is sent, and removed if sending fails. So the session is not
+    locked while the mail server answers, and a crash in between means no mail instead of two.
     """
     message = reminder(data)
     if message is None:
@@ -90,7 +82,7 @@ def remind(session_key: str, data: dict[str, Any]) -> bool:
 
 
 def reminder(data: dict[str, Any]) -> EmailMessage | None:
-    """Return the mail; None where there is nobody to send it to, or nothing left to buy."""
+    """Return the mail; None if the user has no address or the products are no longer sold."""
     pk: Any = data.get(USER_KEY)
     user = User.objects.filter(pk=pk, is_active=True).exclude(email="").first()
     lines = cart.lines(data) if user else []
