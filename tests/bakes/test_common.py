@@ -21,6 +21,7 @@ source = common
 omit = */tests/*
 
 [report]
+include_namespace_packages = true
 show_missing = true
 skip_covered = true
 fail_under = 100
