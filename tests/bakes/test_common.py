@@ -16,6 +16,8 @@ VARIANTS = [
 COVERAGE = """\
 [run]
 branch = true
+patch = subprocess
+sigterm = true
 relative_files = true
 source = common
 omit = */tests/*
@@ -33,25 +35,20 @@ exclude_also =
 
 @pytest.mark.parametrize("django_version", CHOICES["django_version"])
 def test_common_keeps_its_contracts(bake, tmp_path, django_version):
-    data = str(tmp_path / "coverage")
+    data = {"COVERAGE_FILE": str(tmp_path / "coverage")}
     (tmp_path / "coveragerc").write_text(COVERAGE)
-    config = f"--cov-config={tmp_path / 'coveragerc'}"
+    config = f"{tmp_path / 'coveragerc'}"
     for answers in VARIANTS:
-        project = bake(django_version=django_version, **answers)
+        baked = bake(django_version=django_version, **answers)
+        project = Project(baked.path, {**baked.env, **data})
         shutil.copytree(OVERLAY, project.path / "common_tests")
-        suite = ["pytest", "--ds=common_tests.settings", "--cov", config, "--cov-append"]
-        project.uv(
-            *suite,
-            "--cov-report=",
-            "--cov-fail-under=0",
-            "common_tests",
-            "common",
-            COVERAGE_FILE=data,
-        )
+        suite = ["pytest", "--ds=common_tests.settings", "common_tests", "common"]
+        project.uv("coverage", "run", f"--rcfile={config}", "-m", *suite)
     # Only the template's folder has the files of both bakes.
-    coverage = f"{project.env['UV_PROJECT_ENVIRONMENT']}/bin/coverage"
     everything = Project(SOURCE, project.env)
-    everything.run(coverage, "report", f"--rcfile={tmp_path / 'coveragerc'}", COVERAGE_FILE=data)
+    for command in ("combine", "report"):
+        coverage = f"{project.env['UV_PROJECT_ENVIRONMENT']}/bin/coverage"
+        everything.run(coverage, command, f"--rcfile={config}")
 
 
 def test_every_combination_that_common_depends_on_is_tested():

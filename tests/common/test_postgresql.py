@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.core.management import call_command
@@ -12,6 +13,7 @@ from django.db import OperationalError, connection
 
 from common.postgresql.base import sockets
 from common.postgresql.server import remove_stale_pid_file
+from common.postgresql.xdist import pytest_xdist_setupnodes
 
 PROJECT = Path(__file__).parents[1]
 # A process that connects to the server of a folder, prints one answer, and ends with its input.
@@ -49,6 +51,14 @@ class User(subprocess.Popen):
 def test_dbshell_connects_to_the_private_server(capfd):
     call_command("dbshell", "--", "-c", "SHOW data_directory; SELECT 6 * 7 AS answer")
     assert re.search(r"postgresql-.*\s42\s", capfd.readouterr().out, re.DOTALL)
+
+
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="DATABASE_URL wins")
+def test_workers_of_xdist_get_the_url_of_the_server_of_the_main_process(monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    pytest_xdist_setupnodes()
+    folder = quote(connection.get_connection_params()["host"])
+    assert os.environ["DATABASE_URL"] == f"postgres://postgres@/postgres?host={folder}"
 
 
 @pytest.mark.parametrize("left", ["{own}\n" + "\n" * 7, "{own}\ncut", "", "nonsense"])

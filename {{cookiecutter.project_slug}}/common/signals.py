@@ -5,6 +5,7 @@ need its receivers with ``@override_settings(SUSPEND_SIGNALS=True)``. Suspended 
 nothing: Django keeps its fast delete. After Kogan, "Faster Django Tests by Disabling Signals".
 """
 
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from django.dispatch import Signal
 _Receiver = TypeVar("_Receiver", bound=Callable[..., Any])
 
 _signals: weakref.WeakSet[Signal] = weakref.WeakSet()
+_signals_lock = threading.Lock()
 _NO_SENDER = object()  # Takes the place of the sender's id in a lookup key, and equals no id.
 
 
@@ -76,7 +78,8 @@ def _connect(signal: Signal, receiver: _Receiver, sender: Any = None, **kwargs: 
         return
 
     def adopt(entry: tuple[Any, ...]) -> tuple[Any, ...]:
-        function = entry[1]() if isinstance(entry[1], weakref.ref) else entry[1]
+        is_reference = isinstance(entry[1], weakref.ReferenceType)
+        function = entry[1]() if is_reference else entry[1]
         # Another thread may have connected a different function meanwhile.
         if id(entry) in before or function != receiver:
             return entry
@@ -84,7 +87,8 @@ def _connect(signal: Signal, receiver: _Receiver, sender: Any = None, **kwargs: 
 
     before = {id(entry): entry for entry in signal.receivers}  # Alive, so that no id is reused.
     signal.connect(receiver, sender=sender, **kwargs)
-    _signals.add(signal)
+    with _signals_lock:
+        _signals.add(signal)
     _rearrange(signal, adopt)
 
 
@@ -92,7 +96,9 @@ def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
     if setting == "SUSPEND_SIGNALS":
         # Senders of setting_changed may leave the value out.
         value = kwargs.get("value", getattr(settings, "SUSPEND_SIGNALS", False))
-        for signal in list(_signals):
+        with _signals_lock:
+            signals = list(_signals)
+        for signal in signals:
             _rearrange(signal, lambda e: e.suspend(value) if isinstance(e, _Entry) else e)
 
 
@@ -114,4 +120,4 @@ def _rearrange(signal: Signal, change: Callable[[Any], tuple[Any, ...]]) -> None
 
 
 def _is_alive(entry: tuple[Any, ...]) -> bool:
-    return not any(isinstance(part, weakref.ref) and part() is None for part in entry)
+    return not any(isinstance(part, weakref.ReferenceType) and part() is None for part in entry)
