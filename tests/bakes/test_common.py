@@ -1,4 +1,7 @@
-"""The exhaustive tests of ``common``: in a bake, once for each Django and each database, with all of its code covered."""
+"""The exhaustive tests of ``common`` pass in bakes, once for each Django and database.
+
+Together, the bakes of one Django must cover all code of ``common``.
+"""
 
 import shutil
 
@@ -8,7 +11,7 @@ from tests.harness.answers import CHOICES
 from tests.harness.project import SOURCE, TEMPLATE, Project
 
 OVERLAY = TEMPLATE / "tests/common"
-# The two databases share out the two kinds of static files, so that both are tested with each Django.
+# Each database is paired with one kind of static files, so that two bakes test all of them.
 VARIANTS = [
     {"database": "sqlite", "static_files": "whitenoise"},
     {"database": "postgresql", "static_files": "s3"},
@@ -31,7 +34,7 @@ exclude_also =
 
 
 @pytest.mark.parametrize("django_version", CHOICES["django_version"])
-def test_common_keeps_its_contracts(bake, tmp_path, django_version):
+def test_common_passes_its_exhaustive_tests_with_full_coverage(bake, tmp_path, django_version):
     data = str(tmp_path / "coverage")
     (tmp_path / "coveragerc").write_text(COVERAGE)
     config = f"--cov-config={tmp_path / 'coveragerc'}"
@@ -47,12 +50,12 @@ def test_common_keeps_its_contracts(bake, tmp_path, django_version):
             "common",
             COVERAGE_FILE=data,
         )
-    # Only the template's folder has the files of both bakes.
+    # Report from the template's folder, because only it contains the files of both bakes.
     coverage = f"{project.env['UV_PROJECT_ENVIRONMENT']}/bin/coverage"
-    everything = Project(SOURCE, project.env)
-    everything.run(coverage, "report", f"--rcfile={tmp_path / 'coveragerc'}", COVERAGE_FILE=data)
+    source = Project(SOURCE, project.env)
+    source.run(coverage, "report", f"--rcfile={tmp_path / 'coveragerc'}", COVERAGE_FILE=data)
 
 
-def test_every_combination_that_common_depends_on_is_tested():
+def test_the_variants_contain_every_database_and_kind_of_static_files():
     for question in ("database", "static_files"):
         assert {answers[question] for answers in VARIANTS} == {*CHOICES[question]}
