@@ -1,7 +1,8 @@
-"""How much memory `manage.py remind_abandoned_carts` takes with 10,000 and with 200,000 sessions.
+"""Measure the memory of `manage.py remind_abandoned_carts` with 10,000 and with 200,000 sessions.
 
-One in a hundred has an abandoned cart, and is mailed. For comparison, a job that goes through
-`Session.objects.all()`, and one that does nothing. Each figure is the peak of a process of its own.
+One session in a hundred has an abandoned cart, whose user gets a mail. For comparison, the
+benchmark also measures a job that iterates over `Session.objects.all()`, and a process that only
+starts Django. Each figure is the peak memory of a separate process, in MiB.
 
 uv run benchmarks/carts.py
 """
@@ -84,7 +85,7 @@ def main() -> None:
         run(service, "uv", "sync", "--quiet", VIRTUAL_ENV="")
         for count in COUNTS:
             env = {
-                "DJANGO_SETTINGS_MODULE": "config.settings.production",  # DEBUG remembers queries
+                "DJANGO_SETTINGS_MODULE": "config.settings.production",  # DEBUG keeps all queries.
                 "SECRET_KEY": "of-no-use",
                 "ALLOWED_HOSTS": "localhost",
                 "DATABASE_URL": f"sqlite:///{count}.sqlite3",
@@ -99,9 +100,10 @@ def main() -> None:
                 ("remind_abandoned_carts", REMIND),
             ]:
                 output = run(service, python, "-c", SCRIPT.format(code=code), **env)
-                *_, told, peak = ["", *output.splitlines()]
+                *_, report, peak = ["", *output.splitlines()]
                 print(
-                    f"{count:7} sessions, {label:22} {int(peak) / 1024:6.0f} MiB {told}", flush=True
+                    f"{count:7} sessions, {label:22} {int(peak) / 1024:6.0f} MiB {report}",
+                    flush=True,
                 )
 
 

@@ -1,9 +1,10 @@
-"""What a session costs with the engine of the template, beside Django's cached_db: queries, and microseconds as a ratio.
+"""Compare the session engine of the template with Django's cached_db: queries and microseconds.
 
 uv run --with 'django~=5.2.0' benchmarks/sessions.py
 
-A write reads the session and saves one more value; a first read finds no cached copy. SQLite in memory, cache in memory,
-so that the figures are of the engines and not of servers. Each is the median of several runs, the engines taking turns.
+A read loads the session; a write loads it, sets a value and saves it. A first read or write starts
+with an empty cache. Database and cache are in memory, so that the figures measure the engines and
+not a server. Each figure is the median of several runs, in which the engines take turns.
 """
 
 import sys
