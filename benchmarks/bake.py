@@ -1,4 +1,4 @@
-"""How long a bake takes, from nothing to a green suite, and how large the default bake is.
+"""Measure the time of a bake and of its first suite, and the size of the default bake.
 
 uv run benchmarks/bake.py
 """
@@ -47,13 +47,13 @@ def main() -> None:
             took, output = seconds(suite, folder / "my-service", {**env, **cache})
             if label != "warm up":
                 total = took + statistics.median(bakes)
-                print(f"from nothing to a green suite, {label} uv cache: {total:.1f} s")
+                print(f"bake and first suite, {label} uv cache: {total:.1f} s")
         print(f"suite: {output.strip().splitlines()[-1].strip('= ')}")
 
         for label in ("warm up", "warm"):
             seconds([*bake, str(home / label), "database=postgresql"], home, env)
             took, output = seconds(suite, home / label / "my-service", env)
-        print(f"first suite on PostgreSQL, server start included: {took:.1f} s")
+        print(f"first suite on PostgreSQL, including server start: {took:.1f} s")
         print(f"suite: {output.strip().splitlines()[-1].strip('= ')}")
 
         project = folders[3] / "my-service"

@@ -1,6 +1,7 @@
-"""How many requests a second a service answers, beside a bare Django project with the same page.
+"""Compare the requests per second of a service with those of a bare Django project.
 
-Both run under gunicorn, one worker each, with DEBUG off and from the same packages; they take turns.
+Both serve the same page under gunicorn, with one worker, DEBUG off and the same packages. They take
+turns.
 
 uv run benchmarks/throughput.py
 """
@@ -46,7 +47,7 @@ def run(folder: Path, *command: str, **env: str) -> None:
 
 @contextmanager
 def serving(python: Path, folder: Path, application: str, **env: str):
-    """Give the port of a server of ``application``, which runs in this block."""
+    """Run a server of ``application`` during the block; yield its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,21 +69,21 @@ def serving(python: Path, folder: Path, application: str, **env: str):
         server.wait()
 
 
-def ask(port: int) -> bytes:
+def fetch(port: int) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/", headers={"X-Forwarded-Proto": "https"})
     response = connection.getresponse()
     body = response.read()
     connection.close()
     if response.status != 200:
-        sys.exit(f"port {port} answers {response.status}")
+        sys.exit(f"The server at port {port} responds with status {response.status}.")
     return body
 
 
 def requests_per_second(port: int) -> float:
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < SECONDS:
-        ask(port)
+        fetch(port)
         count += 1
     return count / (time.perf_counter() - start)
 
@@ -120,7 +121,7 @@ def main() -> None:
         }
         rates: dict[str, list[float]] = {label: [] for label in ports}
         for label, port in ports.items():
-            print(f"{label}: a page of {len(ask(port))} bytes", flush=True)
+            print(f"{label}: a page of {len(fetch(port))} bytes", flush=True)
         for number in range(ROUNDS):
             for label, port in ports.items():
                 rates[label].append(requests_per_second(port))

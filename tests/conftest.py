@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from tests.harness.answers import STRENGTHS, covering_array, every, name_of
 from tests.harness.project import TEMPLATE, Project, find_python, isolated_environment
 
-collect_ignore = ["common"]  # It runs in bakes: see tests/bakes/test_common.py.
+collect_ignore = ["common"]  # These tests run in bakes: see tests/bakes/test_common.py.
 STATIC_CHECKS = """set -e
 ruff check --no-cache .
 ruff format --no-cache --check .
@@ -33,13 +33,14 @@ def pytest_addoption(parser):
         "--answers",
         choices=[*STRENGTHS],
         default="pairs",
-        help="pairs: static checks, suites, servers and deployment for combinations that bring any two answers"
-        " together; all: static checks for each distinct tree, the others for any three answers, and the long tests",
+        help="pairs: run static checks, suites, servers and deployment for combinations in which"
+        " any two answers occur together; all: run static checks for each distinct tree, the rest"
+        " for combinations in which any three answers occur together, and the long tests",
     )
 
 
 def pytest_configure(config):
-    """Make the folder for what commands leave among temporary files; workers inherit its name."""
+    """Create the folder for temporary files of commands; xdist workers inherit its name."""
     if not hasattr(config, "workerinput"):
         folder = os.environ["BAKES_TMPDIR"] = tempfile.mkdtemp(prefix="bakes-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -47,7 +48,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """One more than there are cores: tests wait for servers now and then."""
+    """Return the number of cores plus one, because tests spend time waiting for servers."""
     return len(os.sched_getaffinity(0)) + 1
 
 
@@ -70,14 +71,14 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
-    """The folder of this run that all workers share."""
+    """Return the folder that all workers of this run share."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory, shared):
-    """The environment variables of every command that a test runs."""
+    """Return the environment variables of every command that a test runs."""
     home = tmp_path_factory.mktemp("home")
     variables = isolated_environment(home)
     (home / "cookiecutter.yaml").write_text(
@@ -92,7 +93,10 @@ def environment(tmp_path_factory, shared):
 
 
 def python_for(required):
-    """Return the path of a Python that ``required`` allows: this one, or another that uv finds."""
+    """Return the path of a Python that ``required`` allows: the running one, or one that uv finds.
+
+    Skip the test if there is none.
+    """
     if SpecifierSet(required).contains(platform.python_version()):
         return sys.executable
     return find_python(required) or pytest.skip(f"uv finds no Python {required}")
@@ -100,7 +104,10 @@ def python_for(required):
 
 @pytest.fixture(scope="session")
 def environment_for(environment, shared):
-    """A function that gives the variables of the one environment of all bakes that want the same packages."""
+    """Return a function from a bake to its environment variables.
+
+    Bakes with equal requirements share one virtual environment, which this function fills.
+    """
 
     def variables(project):
         config = tomllib.loads((project / "pyproject.toml").read_text())
@@ -117,14 +124,14 @@ def environment_for(environment, shared):
             "UV_PYTHON": python_for(wanted["requires-python"]),
             "UV_PROJECT_ENVIRONMENT": str(folder / "venv"),
         }
-        # The first fills it, the others find it full.
+        # The first worker installs the packages; the others wait for it.
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (folder / "full").exists():
                 (folder / "pyproject.toml").write_bytes((project / "pyproject.toml").read_bytes())
                 Project(folder, env).run("uv", "sync", "--quiet")
                 (folder / "full").touch()
-        # All packages are in uv's cache now: nothing is asked of an index again.
+        # uv's cache contains all packages now, so uv needs no package index.
         return {**env, "UV_OFFLINE": "1"}
 
     return variables
@@ -132,7 +139,7 @@ def environment_for(environment, shared):
 
 @pytest.fixture(scope="session")
 def write_into(environment):
-    """A function that bakes a template into a new folder, and gives the ``Project``, without its packages."""
+    """Return a function that bakes into a new folder and returns a ``Project`` without packages."""
 
     def write_into(folder, template, answers):
         folder.mkdir()
@@ -152,7 +159,7 @@ def write_into(environment):
 
 @pytest.fixture(scope="session")
 def bake_into(write_into, environment_for):
-    """As ``write_into``; the project's commands find its packages installed."""
+    """Return a function like ``write_into``, whose ``Project`` has its packages installed."""
 
     def bake_into(folder, template, answers):
         path = write_into(folder, template, answers).path
@@ -168,7 +175,7 @@ def folders(tmp_path):
 
 @pytest.fixture
 def bake(folders, bake_into):
-    """A function that bakes the template with its keyword arguments for answers, and gives the ``Project``."""
+    """Return a function that bakes with keyword arguments as answers and returns a ``Project``."""
 
     def bake(template=TEMPLATE, **answers):
         return bake_into(next(folders), template, answers)
@@ -178,7 +185,7 @@ def bake(folders, bake_into):
 
 @pytest.fixture
 def bake_only(folders, write_into):
-    """As ``bake``, without the packages: for tests that only look at the files."""
+    """Return a function like ``bake`` without packages, for tests that only read the files."""
 
     def bake_only(template=TEMPLATE, **answers):
         return write_into(next(folders), template, answers)
@@ -188,8 +195,8 @@ def bake_only(folders, write_into):
 
 @pytest.fixture(scope="session")
 def static_checks(tmp_path_factory, environment_for):
-    """A function that has linter, type checker and Django judge a project."""
-    # All trees are checked in this one folder, so that mypy looks only at the files that differ.
+    """Return a function that runs the linter, type checker and Django's checks on a project."""
+    # All projects are checked in this folder, so that mypy checks only the files that differ.
     folder = tmp_path_factory.mktemp("static") / "service"
     folder.mkdir()
 
@@ -212,5 +219,5 @@ def static_checks(tmp_path_factory, environment_for):
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory, bake_into):
-    """A bake of the defaults, for tests that change none of its files."""
+    """Return a bake of the defaults, for tests that do not change its files."""
     return bake_into(tmp_path_factory.mktemp("service") / "bake", TEMPLATE, {})

@@ -1,4 +1,4 @@
-"""Which answers are refused, how, and that the others arrive unchanged."""
+"""Invalid answers are rejected with a message; all others reach the bake unchanged."""
 
 import ast
 import re
@@ -28,26 +28,26 @@ BAD_TEXTS = [
     "a\ud800b", "a\ue000b", "a\U0010ffffb", "a\u0378b",
     *(f"a{chr(code)}b" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
 ]  # fmt: skip
-# What cookiecutter takes for a template in an answer, before this template sees it: see the README.
+# cookiecutter renders answers with these strings as templates, before this template sees them.
 SYNTAX = re.compile(r"\{\{|<%%|<##|# jinja:")
 BLANKS: list[Any] = ["Zs"]
-REFUSED: list[Any] = ["Cc", "Cs", "Co", "Cn", "Zl", "Zp"]
+REJECTED: list[Any] = ["Cc", "Cs", "Co", "Cn", "Zl", "Zp"]
 BIDI = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
 accepted_text = st.text(
-    st.characters(exclude_categories=REFUSED, exclude_characters=BIDI), min_size=1, max_size=200
+    st.characters(exclude_categories=REJECTED, exclude_characters=BIDI), min_size=1, max_size=200
 ).filter(lambda text: text.strip() and not SYNTAX.search(text))
-refused_text = st.one_of(
+rejected_text = st.one_of(
     st.text(st.characters(categories=BLANKS), max_size=200),
     st.builds(
         lambda before, bad, after: before + bad + after,
         st.text(st.characters(codec="ascii", categories=["L"]), max_size=99),
-        st.characters(categories=REFUSED) | st.sampled_from(BIDI),
+        st.characters(categories=REJECTED) | st.sampled_from(BIDI),
         st.text(st.characters(codec="ascii", categories=["L"]), max_size=99),
     ),
     accepted_text.map(lambda text: text + "x" * 200),
 )
 accepted_slug = st.from_regex(r"[a-z]([a-z0-9_-]{0,48}[a-z0-9])?", fullmatch=True)
-refused_slug = st.text(max_size=60).filter(
+rejected_slug = st.text(max_size=60).filter(
     lambda slug: (
         not re.fullmatch(r"[a-z]([a-z0-9_-]{0,48}[a-z0-9])?", slug) and not SYNTAX.search(slug)
     )
@@ -55,16 +55,16 @@ refused_slug = st.text(max_size=60).filter(
 
 
 def problems(bake, tmp_path, **answers):
-    """Return the lines that refuse ``answers``, having seen that nothing was written."""
+    """Return the lines of the error for ``answers``; assert that the bake has written no file."""
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(FailedHookException) as refused:
+    with pytest.raises(FailedHookException) as error:
         bake(**answers)
     made = set(tmp_path.rglob("*")) - set(before)
     assert all(path.is_dir() and not any(path.iterdir()) for path in made), made
-    return str(refused.value).splitlines()
+    return str(error.value).splitlines()
 
 
-def assert_arrived(project, name, description):
+def assert_contains_answers(project, name, description):
     with (project.path / "pyproject.toml").open("rb") as file:
         assert tomllib.load(file)["project"]["description"] == description
     assigned = {
@@ -87,18 +87,18 @@ def assert_arrived(project, name, description):
 
 
 @pytest.mark.parametrize("slug", BAD_SLUGS, ids=ascii)
-def test_a_bad_slug_is_refused(bake, tmp_path, slug):
+def test_an_invalid_slug_is_rejected(bake, tmp_path, slug):
     assert problems(bake, tmp_path, project_slug=slug) == [f"project_slug: {slug!r}: {SLUG_RULE}"]
 
 
 @pytest.mark.parametrize("question", ["project_name", "description"])
 @pytest.mark.parametrize("text", BAD_TEXTS, ids=ascii)
-def test_bad_text_is_refused(bake, tmp_path, question, text):
-    seen = text.replace("\r", "\n")  # by Jinja, with which cookiecutter renders answers
+def test_invalid_text_is_rejected(bake, tmp_path, question, text):
+    seen = text.replace("\r", "\n")  # Jinja renders the answers and converts newlines.
     assert problems(bake, tmp_path, **{question: text})[0].startswith(f"{question}: {seen!r}: use ")
 
 
-def test_every_problem_is_a_line(bake, tmp_path):
+def test_the_error_has_one_line_for_each_problem(bake, tmp_path):
     lines = problems(
         bake, tmp_path, project_name="a\nb" + "x" * 200, project_slug="My Proj", description=""
     )
@@ -110,8 +110,8 @@ def test_every_problem_is_a_line(bake, tmp_path):
     ]
 
 
-def refused_by_the_command(environment, folder, answer):
-    """Return what the command prints when it refuses ``answer``, having seen that nothing was written."""
+def rejected_by_the_command(environment, folder, answer):
+    """Return the output of a bake that rejects ``answer``; assert that it has written no file."""
     command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", answer]
     bake = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert bake.returncode == 1
@@ -120,20 +120,22 @@ def refused_by_the_command(environment, folder, answer):
 
 
 @pytest.mark.parametrize("slug", ["My Proj", "a/b", "../up", "/tmp/absolute", " "])
-def test_the_command_exits_with_1_no_traceback_and_nothing_written(environment, tmp_path, slug):
-    printed = refused_by_the_command(environment, tmp_path, f"project_slug={slug}")
+def test_the_command_rejects_an_invalid_slug_without_traceback_or_files(
+    environment, tmp_path, slug
+):
+    printed = rejected_by_the_command(environment, tmp_path, f"project_slug={slug}")
     assert printed == f"project_slug: {slug!r}: {SLUG_RULE}"
 
 
-def test_a_bad_boolean_is_refused_by_cookiecutter(environment, tmp_path):
-    printed = refused_by_the_command(environment, tmp_path, "example_app=perhaps")
+def test_cookiecutter_rejects_an_invalid_boolean(environment, tmp_path):
+    printed = rejected_by_the_command(environment, tmp_path, "example_app=perhaps")
     assert printed.endswith(
         "perhaps provided for variable example_app could not be converted to a boolean."
     )
 
 
-def test_a_choice_that_there_is_not_is_refused_by_cookiecutter(environment, tmp_path):
-    printed = refused_by_the_command(environment, tmp_path, "database=oracle")
+def test_cookiecutter_rejects_an_unknown_choice(environment, tmp_path):
+    printed = rejected_by_the_command(environment, tmp_path, "database=oracle")
     assert "ValueError: oracle provided for choice variable database" in printed
     assert "['sqlite', 'postgresql']" in printed
 
@@ -160,11 +162,11 @@ def test_the_slug_is_derived_from_the_name(bake, name, slug):
 
 
 @pytest.mark.parametrize("answers", NASTY, ids=name_of)
-def test_nasty_text_arrives_unchanged(bake, answers):
-    assert_arrived(bake(**answers), answers["project_name"], answers["description"])
+def test_nasty_text_reaches_the_bake_unchanged(bake, answers):
+    assert_contains_answers(bake(**answers), answers["project_name"], answers["description"])
 
 
-# A bake is slow for hypothesis: it reports the first example that fails, and looks for no simpler one.
+# Bakes are slow: report the first failing example instead of searching for a simpler one.
 baking = settings(
     database=None,
     deadline=None,
@@ -174,25 +176,25 @@ baking = settings(
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_random_answers_are_refused_or_arrive_unchanged(bake, tmp_path, part):
+def test_random_answers_are_rejected_or_reach_the_bake_unchanged(bake, tmp_path, part):
     @seed(part)
     @settings(baking, max_examples=10)
     @given(name=accepted_text, description=accepted_text)
-    def accepted_derived(name, description):
-        assert_arrived(bake(project_name=name, description=description), name, description)
+    def check_accepted_texts(name, description):
+        assert_contains_answers(bake(project_name=name, description=description), name, description)
 
     @seed(part)
     @settings(baking, max_examples=5)
     @given(slug=accepted_slug, name=accepted_text)
-    def accepted_slugs(slug, name):
+    def check_accepted_slugs(slug, name):
         project = bake(project_slug=slug, project_name=name)
         assert project.path.name == slug
-        assert_arrived(project, name, "A Django service.")
+        assert_contains_answers(project, name, "A Django service.")
 
     @seed(part)
     @settings(baking, max_examples=20)
-    @given(name=refused_text, description=refused_text, slug=refused_slug)
-    def refused(name, description, slug):
+    @given(name=rejected_text, description=rejected_text, slug=rejected_slug)
+    def check_rejected_answers(name, description, slug):
         lines = problems(
             bake, tmp_path, project_name=name, description=description, project_slug=slug
         )
@@ -202,13 +204,13 @@ def test_random_answers_are_refused_or_arrive_unchanged(bake, tmp_path, part):
             "project_slug",
         }
 
-    accepted_derived()
-    accepted_slugs()
-    refused()
+    check_accepted_texts()
+    check_accepted_slugs()
+    check_rejected_answers()
 
 
-def test_the_filter_checks_only_the_answers_that_a_template_asks_for(environment):
-    # One cruft update renders two releases of the template with one imported module.
+def test_the_filter_ignores_questions_that_the_template_does_not_ask(environment):
+    # cruft update renders two releases of the template with one imported module.
     code = (
         "from jinja2 import Environment; from local_extensions import checked;"
         "print(Environment(extensions=[checked]).from_string('[{{ answers | checked }}]').render(answers={}))"

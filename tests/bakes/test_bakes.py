@@ -1,4 +1,4 @@
-"""What bakes promise beside what is run for combinations of answers: size, conventions, the example's end."""
+"""Promises that do not depend on a combination of answers: size, smoke tests, the example."""
 
 import shutil
 
@@ -11,7 +11,7 @@ def lines(paths):
     return sum(len(path.read_text().splitlines()) for path in paths if path.suffix == ".py")
 
 
-def test_a_default_bake_keeps_to_its_budgets(bake_only):
+def test_a_default_bake_stays_within_its_budgets(bake_only):
     project = bake_only()
     common = [path for path in project.files() if path.is_relative_to(project.path / "common")]
     tests = [path for path in common if "tests" in path.parts]
@@ -22,14 +22,14 @@ def test_a_default_bake_keeps_to_its_budgets(bake_only):
     assert lines(tests) <= 450
 
 
-def test_a_default_bake_installs_few_packages(service):
+def test_a_default_bake_installs_at_most_45_packages(service):
     service.run("uv", "sync", "--quiet")
     python = service.env["UV_PROJECT_ENVIRONMENT"]
     packages = service.run("uv", "pip", "list", "--quiet", "--python", python)
     assert len(packages.splitlines()) - 2 <= 45
 
 
-def test_the_example_can_be_removed_by_hand(bake):
+def test_removing_the_example_by_hand_gives_a_bake_without_it(bake):
     project = bake()
     shutil.rmtree(project.path / "apps/shop")
     for path in (project.path / "config").rglob("*.py"):
@@ -52,7 +52,7 @@ def test_the_example_can_be_removed_by_hand(bake):
         assert (project.path / path.relative_to(without.path)).read_bytes() == path.read_bytes()
 
 
-def test_what_is_for_other_environments_does_not_reach_the_tests(bake):
+def test_the_suite_ignores_dotenv_and_the_chosen_settings_module(bake):
     project = bake()
     (project.path / ".env").write_text(
         "SUSPEND_SIGNALS=true\nSTATIC_URL=https://cdn.example.com/\nSTATIC_ROOT=static\n"
@@ -61,14 +61,14 @@ def test_what_is_for_other_environments_does_not_reach_the_tests(bake):
     project.uv("pytest", DJANGO_SETTINGS_MODULE="config.settings.local")
 
 
-def test_the_suite_is_green_in_random_order_in_parallel(bake):
+def test_the_suite_passes_in_random_order_and_in_parallel(bake):
     project = bake()
     project.run("uv", "lock")
     more = ["--frozen", "--with", "pytest-xdist", "--with", "pytest-randomly"]
     project.uv(*more, "pytest", "-n", "2", "--randomly-seed=1", UV_OFFLINE="0")
 
 
-def test_the_suite_is_green_with_receivers_suspended_and_says_so(bake):
+def test_the_suite_passes_with_receivers_suspended_and_its_header_says_so(bake):
     project = bake()
     assert "\nsignals: suspended\n" in project.uv("pytest", TEST_SUSPEND_SIGNALS="1")
     assert "signals:" not in project.uv("pytest", "common/tests/test_plugin.py")
@@ -102,7 +102,7 @@ admin.site.register(Profile, get_form=lambda *args, **kwargs: None)
         ("apps/users/models.py", UNMIGRATED, "test_no_migration_is_missing"),
     ],
 )
-def test_the_smoke_tests_notice_what_does_not_work(bake, path, code, failed):
+def test_the_smoke_tests_fail_for_a_broken_url_or_admin_page_or_migration(bake, path, code, failed):
     project = bake()
     with (project.path / path).open("a") as file:
         file.write(code)
@@ -111,7 +111,7 @@ def test_the_smoke_tests_notice_what_does_not_work(bake, path, code, failed):
     )
 
 
-def test_the_smoke_tests_notice_an_app_without_any_migrations(bake):
+def test_the_smoke_tests_fail_for_an_app_without_migrations(bake):
     project = bake()
     project.manage("startapp", "pets")
     shutil.rmtree(project.path / "apps/pets/migrations")

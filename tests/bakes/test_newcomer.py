@@ -1,4 +1,4 @@
-"""What a newcomer does: copies commands from the README, and from what the bake prints."""
+"""The commands that a new user copies from the READMEs and from the output of a bake work."""
 
 import os
 import re
@@ -15,27 +15,30 @@ COMMAND = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture
-def alone(environment):
-    """The environment of somebody who shares no project environment with other tests."""
+def unshared_environment(environment):
+    """Return variables for commands that share no virtual environment with other tests."""
     return {name: value for name, value in environment.items() if name != "UV_PROJECT_ENVIRONMENT"}
 
 
 @pytest.fixture
-def without_uv(alone, tmp_path):
-    """An environment whose PATH has a Python with pip, git, and no uv."""
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, env=alone)
+def without_uv(unshared_environment, tmp_path):
+    """Return variables whose PATH contains git and a Python with pip, but no uv."""
+    subprocess.run(
+        [sys.executable, "-m", "venv", tmp_path / "venv"], check=True, env=unshared_environment
+    )
     folders = [str(tmp_path / "venv/bin")]
     for number, folder in enumerate(os.get_exec_path()):
         if os.path.isdir(folder) and not {"uv", "uvx"} & {*os.listdir(folder)}:
             folders.append(folder)
-        elif os.path.isdir(folder):  # the folder of the system's tools may have uv in it too
+        elif os.path.isdir(folder):
+            # uv may be in the folder of the system's tools, so link all tools except uv.
             copy = tmp_path / f"path{number}"
             copy.mkdir()
             for name in os.listdir(folder):
                 if name not in {"uv", "uvx"}:
                     (copy / name).symlink_to(os.path.join(folder, name))
             folders.append(str(copy))
-    return {**alone, "PATH": os.pathsep.join(folders)}
+    return {**unshared_environment, "PATH": os.pathsep.join(folders)}
 
 
 def test_the_readme_has_two_commands_and_ci_runs_the_second():
@@ -88,10 +91,10 @@ def test_the_first_command_of_the_readme_bakes_on_a_machine_without_uv(without_u
 @pytest.mark.parametrize(
     "answers", [[], pytest.param(["database=postgresql"], marks=pytest.mark.long)]
 )
-def test_the_next_steps_work_as_printed(alone, tmp_path, answers):
+def test_the_printed_next_steps_work(unshared_environment, tmp_path, answers):
     folder = tmp_path / "with blanks"
     folder.mkdir()
-    output = Project(folder, alone).run(
+    output = Project(folder, unshared_environment).run(
         sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", *answers, timeout=60
     )
     steps = [
@@ -102,7 +105,7 @@ def test_the_next_steps_work_as_printed(alone, tmp_path, answers):
     assert test == "uv run pytest"
     migrate, run = serve.split(" && ")
 
-    project = Project(folder / "my-service", alone)
+    project = Project(folder / "my-service", unshared_environment)
     assert " passed" in project.run("bash", "-c", f"{enter} && {test}")
     assert "pre-commit installed" in project.run("bash", "-c", hooks)
     project.run(*COMMIT, "--message", "first")
@@ -114,7 +117,7 @@ def test_the_next_steps_work_as_printed(alone, tmp_path, answers):
 
 
 @pytest.mark.long
-def test_plain_pip_is_enough(bake, without_uv, tmp_path):
+def test_the_pip_commands_of_the_readme_work_without_uv(bake, without_uv, tmp_path):
     project = Project(bake().path, without_uv)
     shutil.rmtree(tmp_path / "venv")
     readme = (project.path / "README.md").read_text()
@@ -130,14 +133,14 @@ def test_plain_pip_is_enough(bake, without_uv, tmp_path):
     checks = re.search(r"`(pip install uv && .*?)`", readme)[1]
     output = project.run("bash", "-c", activate + checks)
     hooks = (project.path / ".pre-commit-config.yaml").read_text().count("- id: ")
-    assert len(re.findall(r"\.Passed$", output, re.M)) == hooks - 1  # all but the lock file's
+    assert len(re.findall(r"\.Passed$", output, re.M)) == hooks - 1  # all except the lock file hook
     tracked = project.run("git", "ls-files").splitlines()
     assert not [
         name for name in tracked if "egg-info" in name or name.startswith(("build", ".venv"))
     ]
 
 
-def test_the_deployment_of_the_readme_works_as_written(bake):
+def test_the_deployment_commands_of_the_readme_work(bake):
     project = bake()
     commands = COMMAND.findall((project.path / "README.md").read_text())[-1].splitlines()
     *prepare, serve, ask = commands

@@ -81,7 +81,7 @@ def test_the_migration_equals_that_of_makemigrations(tracked):
     assert migration.read_text() == ours
 
 
-def test_a_refused_name_leaves_no_trace(tracked):
+def test_a_rejected_name_leaves_no_trace(tracked):
     project = tracked()
     (project.path / "apps/mine").mkdir()
     (project.path / "apps/mine/notes").write_text("precious")
@@ -93,8 +93,8 @@ def test_a_refused_name_leaves_no_trace(tracked):
         ("mine",),
         ("orders", "--model=None"),
     ]:
-        refused = project.manage("startapp", name, *model, status=1)
-        assert re.fullmatch(r"CommandError: .*'.+?'.*\. Please .*\.\n", refused)
+        printed = project.manage("startapp", name, *model, status=1)
+        assert re.fullmatch(r"CommandError: .*'.+?'.*\. Please .*\.\n", printed)
     assert "You must provide an application name" in project.manage("startapp", status=2)
     project.manage("startapp", "orders", "apps/orders", status=2)
     assert changes(project) == before
@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_no_trace(tracked):
     assert not [*project.path.glob("apps/.*")]
 
 
-# Fields of the kinds that broke tests of new apps before, with what the factory needs for them.
+# Fields that once broke the tests of new apps, and the values that the factory needs for them.
 FIELDS = """\
     owner = models.ForeignKey("users.User", on_delete=models.PROTECT)
     twin = models.OneToOneField("users.User", on_delete=models.CASCADE, related_name="twin")
@@ -182,7 +182,7 @@ def test_the_tests_of_an_app_pass_after_fields_of_any_kind_are_added(tracked, ke
     project.uv("pytest", "apps/orders")
 
 
-def test_black_does_not_reformat_it(tracked, tmp_path):
+def test_startapp_does_not_run_an_installed_black(tracked, tmp_path):
     project = tracked()
     black = tmp_path / "bin/black"
     black.parent.mkdir()

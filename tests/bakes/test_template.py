@@ -1,4 +1,4 @@
-"""The template itself: a live project, valid and clean before anything is rendered."""
+"""The template is a live project: its files are valid and lint-clean before they are rendered."""
 
 import ast
 import importlib.util
@@ -61,7 +61,7 @@ def test_the_repository_passes_its_own_hooks_unrendered(tmp_path, environment):
     assert repository.run("git", "diff", "--stat") == ""
 
 
-def test_conditionals_are_whole_lines_never_nested_and_two_for_each_question_at_most(checkout):
+def test_conditionals_are_whole_lines_not_nested_and_at_most_two_per_question(checkout):
     seen = 0
     for path in (checkout / SOURCE.name).rglob("*"):
         if path.suffix == ".html" or not path.is_file() or ".github" in path.parts:
@@ -85,12 +85,12 @@ def test_conditionals_are_whole_lines_never_nested_and_two_for_each_question_at_
     assert seen
 
 
-def test_each_optional_path_of_the_hook_is_there(checkout):
+def test_each_optional_path_of_the_hook_exists(checkout):
     for name in import_hook().OPTIONAL:
         assert (checkout / SOURCE.name / name).exists(), name
 
 
-def test_answers_stand_in_string_literals_of_python_only(checkout):
+def test_python_files_use_answers_in_string_literals_only(checkout):
     for path in files(checkout / SOURCE.name, ".py"):
         tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
         for token in tokens:
@@ -98,7 +98,7 @@ def test_answers_stand_in_string_literals_of_python_only(checkout):
                 assert token.type == tokenize.STRING, f"{path}: {token.line}"
 
 
-def test_common_never_imports_apps_and_only_tests_import_testing(checkout):
+def test_common_never_imports_apps_and_only_tests_import_common_testing(checkout):
     for path in files(checkout / SOURCE.name, ".py"):
         folders = path.relative_to(checkout / SOURCE.name).parts[:-1]
         for node in ast.walk(ast.parse(path.read_text())):
@@ -114,16 +114,14 @@ def test_common_never_imports_apps_and_only_tests_import_testing(checkout):
                 assert is_test or not module.startswith("common.testing"), path
 
 
-def test_every_question_has_a_sentence():
+def test_every_question_has_a_prompt():
     context = json.loads((TEMPLATE / "cookiecutter.json").read_text())
     questions = {name for name in context if not name.startswith("_")}
     assert context["__prompts__"].keys() == questions
     assert [*context][-1] == "__checked"
 
 
-def test_what_tools_leave_in_the_template_neither_reaches_nor_breaks_a_bake(
-    checkout, bake, tmp_path
-):
+def test_caches_and_environments_in_the_template_do_not_change_a_bake(checkout, bake, tmp_path):
     template = copy_template(tmp_path / "used")
     project = template / SOURCE.name
     for folder in (
@@ -148,11 +146,11 @@ def test_what_tools_leave_in_the_template_neither_reaches_nor_breaks_a_bake(
     assert contents(bake(template)) == contents(bake(checkout))
 
 
-def test_a_bake_is_the_same_each_time(bake):
+def test_two_bakes_with_the_same_answers_are_identical(bake):
     assert contents(bake()) == contents(bake())
 
 
-def test_the_post_hook_is_short_and_can_be_imported(tmp_path, capsys):
+def test_the_post_hook_has_under_60_lines_and_can_be_imported(tmp_path, capsys):
     assert len(HOOK.read_text().splitlines()) < 60
     hook = import_hook()
     project = tmp_path / "two words"

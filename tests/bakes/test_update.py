@@ -1,4 +1,4 @@
-"""A service stays up to date with the template: cruft bakes the same bytes, and brings a change over."""
+"""cruft keeps a service up to date: it bakes the same bytes and applies template changes."""
 
 import sys
 
@@ -9,7 +9,7 @@ from tests.harness.project import COMMIT, SOURCE, Project, copy_template
 
 @pytest.fixture
 def template(tmp_path, environment):
-    """The template in a git repository of its own."""
+    """Return a copy of the template in its own git repository."""
     project = Project(copy_template(tmp_path / "template"), environment)
     project.track()
     project.run(*COMMIT, "--all", "--message", "first")
@@ -18,7 +18,7 @@ def template(tmp_path, environment):
 
 @pytest.fixture
 def service(template, tmp_path, environment):
-    """A service that cruft made of the template, committed."""
+    """Return a committed service that cruft has created from the template."""
     template.run(
         sys.executable, "-m", "cruft", "create", str(template.path), "--no-input",
         "--output-dir", str(tmp_path / "services"),
@@ -33,10 +33,10 @@ def test_cruft_writes_the_same_bytes_as_cookiecutter(service, bake):
     baked = bake()
     for path in baked.files():
         assert (service.path / path.relative_to(baked.path)).read_bytes() == path.read_bytes()
-    assert len(service.files()) == len(baked.files()) + 1  # .cruft.json
+    assert len(service.files()) == len(baked.files()) + 1  # plus .cruft.json
 
 
-def test_a_change_of_the_template_reaches_the_service_beside_its_own(template, service):
+def test_cruft_update_applies_template_changes_and_keeps_local_changes(template, service):
     ours = service.path / "config/urls.py"
     ours.write_text(ours.read_text() + "# ours\n")
     service.run(*COMMIT, "--all", "--message", "ours")

@@ -1,8 +1,9 @@
-"""A Dockerfile, carried out without an engine: what its RUN lines make and its last stage holds, in a folder.
+"""Interpret a Dockerfile without a container engine.
 
-That folder is ``/app`` of whichever stage is at work. When the next stage begins, what the last one left is moved
-aside, and the folder begins anew, so that the paths within a virtual environment stay right. What is not
-interpreted here is refused.
+Each stage runs in one folder, which stands in for ``/app``. When the next stage begins, the folder
+of the previous stage is renamed and a new one is created at the same path, because the files of a
+virtual environment contain absolute paths. An instruction that this module does not interpret
+raises an error.
 """
 
 import json
@@ -22,7 +23,7 @@ BASE = re.compile(r"python:(?P<python>\d+\.\d+)-slim(?: AS (?P<name>\w+))?")
 
 
 def is_ignored(path: str, dockerignore: str) -> bool:
-    """Whether a line of the text ``dockerignore`` matches ``path``, or a folder that it is in."""
+    """Return whether a line of the text ``dockerignore`` matches ``path`` or one of its folders."""
     parts = path.split("/")
     for pattern in re.findall(r"^[^#\n].*", dockerignore, re.M):
         assert not pattern.startswith(("!", "/")), pattern
@@ -36,11 +37,15 @@ def is_ignored(path: str, dockerignore: str) -> bool:
 
 
 class Image:
-    """The image that ``project`` builds, in ``folder``: ``app``, ``user``, and commands to ``run``."""
+    """The image of ``project``, built in ``folder``.
+
+    ``app`` is the folder that stands in for ``/app``, and ``user`` is the value of USER. ``run``
+    runs a command in the image.
+    """
 
     def __init__(self, project: Project, folder: Path):
         self.context, self.folder, self.app = project.path, folder, folder / "app"
-        self.outside = dict(project.env)  # packages come from where they come from otherwise
+        self.outside = dict(project.env)  # with the package index and cache of the tests
         self.stages: dict[str, Path] = {}
         self.stage = self.user = ""
         self.ignored = (self.context / ".dockerignore").read_text()
@@ -118,7 +123,7 @@ class Image:
         self.command = json.loads(value)
 
     def local(self, text: str) -> str:
-        """Return ``text`` with the folder in place of ``/app``."""
+        """Return ``text`` with ``/app`` replaced by the path of ``app``."""
         return re.sub(r"/app\b", str(self.app), text)
 
     @property

@@ -1,4 +1,4 @@
-"""What CI runs: valid files, of which each line runs here in a fresh bake as the provider would run it."""
+"""The CI files are valid, and each command in them runs in a new bake as at the provider."""
 
 import re
 import sys
@@ -24,17 +24,17 @@ def tool(name):
         ("gitlab-ci", SOURCE / GITLAB),
     ],
 )
-def test_the_files_follow_the_schemas(environment, schema, path):
+def test_ci_files_follow_the_schemas_of_their_providers(environment, schema, path):
     command = ["-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(path)]
     Project(TEMPLATE, environment).run(sys.executable, *command)
 
 
-def test_zizmor_finds_nothing(environment):
+def test_zizmor_finds_no_problem_in_the_workflows(environment):
     options = ["--offline", "--pedantic", "--strict-collection", "--no-ignores"]
     Project(TEMPLATE, environment).run(tool("zizmor"), *options, GITHUB, f"{SOURCE.name}/{GITHUB}")
 
 
-def test_both_providers_run_the_same_with_the_same_versions():
+def test_github_and_gitlab_run_the_same_commands_with_the_same_versions():
     def lines(jobs):
         return {
             job.name: re.findall(r"^uv .+", "\n".join(script for script, _ in job.shells), re.M)
@@ -55,7 +55,7 @@ def test_both_providers_run_the_same_with_the_same_versions():
     assert len({*uvs}) == 1
 
 
-# For each job, what it must refuse: a file, what is appended to it, and what the job says.
+# Changes that each job must reject: a file, the text to append to it, and the expected output.
 BROKEN = {
     "lint": [
         ("apps/unformatted.py", "x=1\n", "Failed"),
@@ -73,7 +73,7 @@ BROKEN = {
 
 
 @pytest.mark.long
-def test_github_runs_here_line_by_line_and_each_job_refuses_what_it_is_for(bake, environment):
+def test_github_jobs_pass_in_a_new_bake_and_fail_after_a_breaking_change(bake, environment):
     project = Project(bake().path, environment)
     commit(project)
     ran = []
@@ -91,7 +91,7 @@ def test_github_runs_here_line_by_line_and_each_job_refuses_what_it_is_for(bake,
 
 
 @pytest.mark.long
-def test_gitlab_runs_here_line_by_line(bake, environment, tmp_path):
+def test_gitlab_jobs_pass_in_a_new_bake(bake, environment, tmp_path):
     Project(tmp_path, environment).run("uv", "venv", "--quiet", "--seed", "--no-project", "image")
     image = {**environment, "PATH": f"{tmp_path}/image/bin:{environment['PATH']}"}
     answers = {"ci_provider": "gitlab", "database": "postgresql", "static_files": "s3"}
@@ -108,11 +108,12 @@ def test_gitlab_runs_here_line_by_line(bake, environment, tmp_path):
     assert [*outputs] == ["lint", "test", "migrations", "build"]
     assert job.artifacts == ["staticfiles/", "staticfiles.json"]
     assert re.search(pipeline["test"]["coverage"].strip("/"), outputs["test"], re.M)[1] == "100"
-    assert (tmp_path / "image/bin/uv").exists()  # or the lines ran with the uv of this machine
+    # Without this file, the commands have used the uv of this machine.
+    assert (tmp_path / "image/bin/uv").exists()
 
 
 @pytest.mark.parametrize("line", ["false", "no-such-command", "false\ntrue", "$UNSET/command"])
-def test_a_line_that_fails_fails_its_job(environment, tmp_path, line):
+def test_a_job_stops_and_fails_at_its_first_failing_line(environment, tmp_path, line):
     folder = tmp_path / "clone"
     folder.mkdir()
     job = Job("job", [], "3.13", [("true", {}), (line, {}), ("touch went-on", {})])
@@ -131,7 +132,9 @@ def test_a_line_that_fails_fails_its_job(environment, tmp_path, line):
         (gitlab_jobs, GITLAB, "  stage: build\n", "  stage: build\n  allow_failure: true\n"),
     ],
 )
-def test_a_job_that_would_not_count_is_noticed(tmp_path, read, name, old, new):
+def test_reading_a_pipeline_that_could_skip_or_ignore_a_job_raises_an_error(
+    tmp_path, read, name, old, new
+):
     text = (SOURCE / name).read_text()
     assert old in text
     path = tmp_path / name

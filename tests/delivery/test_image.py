@@ -1,4 +1,4 @@
-"""The Dockerfile and compose.yaml: linted, and carried out as far as that goes without an engine."""
+"""The Dockerfile and compose.yaml pass linters, and their steps run without an engine."""
 
 import itertools
 import os
@@ -27,7 +27,7 @@ def compose(project):
     return yaml.safe_load((project.path / "compose.yaml").read_text())
 
 
-def test_the_files_of_every_variant_are_valid(bake, environment):
+def test_the_dockerfile_and_compose_file_of_every_variant_are_valid(bake, environment):
     folders = [SOURCE, *(bake(**answers).path for answers in VARIANTS)]
     check = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     here = Project(TEMPLATE, environment)
@@ -36,7 +36,7 @@ def test_the_files_of_every_variant_are_valid(bake, environment):
 
 
 @pytest.mark.parametrize("answers", VARIANTS, ids=lambda answers: "-".join(answers.values()))
-def test_compose_yaml_asks_for_what_is_there(bake, answers):
+def test_the_compose_file_uses_only_defined_services_and_documented_variables(bake, answers):
     project = bake(**answers)
     config = compose(project)
     services, volumes = config["services"], config["volumes"]
@@ -56,7 +56,7 @@ def test_compose_yaml_asks_for_what_is_there(bake, answers):
         assert services[name]["environment"].keys() <= documented
 
 
-def test_every_compose_command_that_is_written_down_names_a_service(bake):
+def test_documented_compose_commands_match_the_services_of_the_compose_file(bake):
     project = bake(database="postgresql", static_files="s3")
     text = "".join((project.path / name).read_text() for name in ("README.md", "compose.yaml"))
     commands = re.findall(r"docker compose (\w+)((?: -[-\w]+)*)(?: ([\w-]+))?", text)
@@ -88,12 +88,12 @@ def test_every_compose_command_that_is_written_down_names_a_service(bake):
         ("apps/data/models.py", False),
     ],
 )
-def test_the_context_leaves_out_what_is_of_this_machine(path, ignored):
+def test_dockerignore_excludes_local_files_and_keeps_the_sources(path, ignored):
     assert is_ignored(path, (SOURCE / ".dockerignore").read_text()) == ignored
 
 
-def leave_things_behind(project):
-    """Leave in ``project`` what work on it leaves."""
+def create_local_files(project):
+    """Create files in ``project`` that developers have locally and that no image may contain."""
     for name in (
         ".env",
         "db.sqlite3",
@@ -105,11 +105,14 @@ def leave_things_behind(project):
     ):
         path = project.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("of this machine")
+        path.write_text("local")
 
 
 def settings_of(service, outside):
-    """Return the environment of a compose service; what ``outside`` says wins, as far as the service asks for it."""
+    """Return the environment of a compose service, with its variables overridden by ``outside``.
+
+    Variables without a value are left out.
+    """
     return {
         name: outside.get(name, value)
         for name, value in service["environment"].items()
@@ -118,7 +121,7 @@ def settings_of(service, outside):
 
 
 def visit(url):
-    """Return the body at ``url``, as a browser gets it that no proxy is in front of."""
+    """Return the body at ``url`` for a browser that connects directly, without a proxy."""
     with urllib.request.urlopen(url, timeout=20) as response:
         return response.read().decode()
 
@@ -133,7 +136,7 @@ def files_in(folder):
 
 @pytest.fixture
 def project(bake, environment, answers):
-    """A committed bake, whose commands share nothing with other tests."""
+    """Return a committed bake whose commands share no compiled files with other tests."""
     env = {name: value for name, value in environment.items() if name != "PYTHONPYCACHEPREFIX"}
     project = Project(bake(**answers).path, env)
     commit(project)
@@ -142,7 +145,7 @@ def project(bake, environment, answers):
 
 @pytest.fixture
 def manifest(project):
-    """What the build job of CI makes of ``project``."""
+    """Return the manifest of static files that the build job of CI writes for ``project``."""
     build = [job for job in github_jobs(SOURCE) if job.name == "build"]
     [manifest] = [
         (clone.path / "staticfiles.json").read_bytes() for _, clone, _ in run_all(build, project)
@@ -150,11 +153,11 @@ def manifest(project):
     return manifest
 
 
-def assert_holds_nothing_else(image, answers):
-    holds = {".venv", "manage.py", "apps", "common", "config", "templates", "staticfiles.json"}
-    holds |= {"data"} if answers["database"] == "sqlite" else set()
-    holds |= {"staticfiles"} if answers["static_files"] == "whitenoise" else set()
-    assert {*os.listdir(image.app)} == holds
+def assert_contains_only_what_it_needs(image, answers):
+    expected = {".venv", "manage.py", "apps", "common", "config", "templates", "staticfiles.json"}
+    expected |= {"data"} if answers["database"] == "sqlite" else set()
+    expected |= {"staticfiles"} if answers["static_files"] == "whitenoise" else set()
+    assert {*os.listdir(image.app)} == expected
     files = files_in(image.app)
     assets = {name for name in files if name.endswith((".css", ".svg", ".js"))}
     assert all(name.startswith("staticfiles/") for name in assets)
@@ -164,12 +167,12 @@ def assert_holds_nothing_else(image, answers):
     assert "gunicorn" in commands
     assert not commands & {"uv", "pytest", "ruff", "pip"}
     uvs = [path.parent.parent.name for path in image.folder.glob("python-*/bin/uv")]
-    assert uvs == ["python-build"]  # that of the Dockerfile, not of this machine
+    assert uvs == ["python-build"]  # the uv that the Dockerfile installs
 
 
 @pytest.fixture
 def servers(request, answers):
-    """What the environment must say for the servers of this machine to take the place of those of compose."""
+    """Return variables that replace the servers of compose.yaml by servers of this machine."""
     variables = {"SECRET_KEY": "k" * 64}
     if answers["static_files"] == "s3":
         variables |= request.getfixturevalue("bucket")
@@ -210,10 +213,12 @@ def serve(image, service, servers):
     [VARIANTS[0], pytest.param(VARIANTS[-1], marks=pytest.mark.long)],
     ids=lambda answers: answers["database"],
 )
-def test_the_image_holds_what_it_needs_and_runs(project, manifest, servers, tmp_path, answers):
-    leave_things_behind(project)
+def test_the_image_contains_only_what_it_needs_and_serves_the_site(
+    project, manifest, servers, tmp_path, answers
+):
+    create_local_files(project)
     image = Image(project, tmp_path)
-    assert_holds_nothing_else(image, answers)
+    assert_contains_only_what_it_needs(image, answers)
     assert (image.app / "staticfiles.json").read_bytes() == manifest
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
     owners = {*re.findall(r"--chown=(\S+)", (project.path / "Dockerfile").read_text())}
@@ -221,7 +226,8 @@ def test_the_image_holds_what_it_needs_and_runs(project, manifest, servers, tmp_
 
     services = compose(project)["services"]
     assert services["web"]["ports"] == [f"127.0.0.1:8000:{image.env['PORT']}"]
-    image.env["PYTHONDONTWRITEBYTECODE"] = "1"  # as the user of the image cannot write there
+    # In a container, the image's user cannot write bytecode to /app.
+    image.env["PYTHONDONTWRITEBYTECODE"] = "1"
     before = files_in(image.app)
     run_migrations(image, services["migrate"], servers)
     if "assets" in services:
@@ -230,7 +236,7 @@ def test_the_image_holds_what_it_needs_and_runs(project, manifest, servers, tmp_
     assert all(name.startswith("data/db.sqlite3") for name in files_in(image.app) - before)
 
 
-def test_the_db_of_compose_is_of_the_version_that_tests_run_on(bake, postgresql):
+def test_compose_runs_the_postgresql_version_of_the_tests(bake, postgresql):
     db = compose(bake(database="postgresql"))["services"]["db"]
     data = Path(postgresql.partition("?host=")[2])
     assert db["image"] == f"postgres:{(data / 'PG_VERSION').read_text().strip()}"
@@ -247,7 +253,9 @@ def test_the_db_of_compose_is_of_the_version_that_tests_run_on(bake, postgresql)
         ("COPY .env ./", r"\.env"),
     ],
 )
-def test_what_the_interpreter_does_not_know_is_refused(bake, environment, tmp_path, line, message):
+def test_an_unsupported_or_failing_instruction_raises_an_error(
+    bake, environment, tmp_path, line, message
+):
     project = Project(bake().path, environment)
     (project.path / ".env").touch()
     (project.path / "Dockerfile").write_text(f"FROM python:3.13-slim\nWORKDIR /app\n{line}\n")

@@ -1,4 +1,4 @@
-"""Two releases at once, as servers that are replaced in batches serve them: each names its own assets."""
+"""Two releases run at once, as in a rolling deployment, and each names its own static files."""
 
 import json
 import re
@@ -19,7 +19,7 @@ NEW_RULE = "\n.of-release-b { color: red }\n"
 
 @pytest.fixture
 def releases(bake, production, request):
-    """Releases A and B, where B has another stylesheet, that share production: its database and its assets."""
+    """Return releases A and B, which share a database and static files. B has a new stylesheet."""
     project = bake(static_files=request.param)
     folder = project.path.parent
     shared = {
@@ -37,20 +37,20 @@ def releases(bake, production, request):
 
 
 def collect(release):
-    """Collect the assets of ``release``; return its manifest."""
+    """Collect the static files of ``release``; return the text of its manifest."""
     release.manage("collectstatic", "--no-input")
     release.manage("check", "--deploy", "--fail-level", "WARNING")
     return (release.path / "staticfiles.json").read_text()
 
 
 def stylesheet_of(server):
-    """Return the base of the URLs of the assets, and the name of the stylesheet, on the page of ``server``."""
+    """Return the base URL of the static files and the stylesheet's name, on ``server``'s page."""
     base, name = STYLESHEET.search(page(server)).groups()
     return (server + base if base.startswith("/") else base), name
 
 
 def compressed(url):
-    """Return what a browser that takes gzip gets from ``url``, as it comes."""
+    """Return the body at ``url`` for a browser that accepts gzip, without decompressing it."""
     headers = {"X-Forwarded-Proto": "https", "Accept-Encoding": "gzip"}
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as got:
         return got.read()
@@ -58,7 +58,10 @@ def compressed(url):
 
 @contextmanager
 def visiting(*urls):
-    """Ask for ``urls`` all the while; give the list of whether each answer was the same as before the block."""
+    """Request ``urls`` repeatedly during the block.
+
+    Yield a list that grows by one bool per response: whether it equals the one before the block.
+    """
     expected = {url: compressed(url) for url in urls}
     same, ended = [], threading.Event()
 
@@ -80,12 +83,12 @@ def visiting(*urls):
 
 
 @pytest.mark.parametrize("releases", ["whitenoise", "s3"], indirect=True)
-def test_two_releases_at_once_keep_to_their_own_assets(releases, request):
+def test_two_releases_running_at_once_each_use_their_own_static_files(releases, request):
     a, b = releases
     manifest_a = collect(a)
     with a.serving(*SERVE) as server_a:
         base_a, name_a = stylesheet_of(server_a)
-        admin = json.loads(manifest_a)["paths"]["admin/css/base.css"]  # which both releases have
+        admin = json.loads(manifest_a)["paths"]["admin/css/base.css"]  # in both releases
         with visiting(f"{base_a}css/{name_a}", base_a + admin) as same:
             manifest_b = collect(b)
         assert len(same) > 10
@@ -96,7 +99,8 @@ def test_two_releases_at_once_keep_to_their_own_assets(releases, request):
             assert f"css/{name_a}" in manifest_a
             assert f"css/{name_b}" in manifest_b
             assert name_a != name_b
-            # From either: a page of one server may have its assets asked of the other.
+            # Each server must serve the static files of both releases, because a load balancer
+            # may send the request for a page and those for its static files to different servers.
             for base in {base_a, base_b}:
                 for manifest in (manifest_a, manifest_b):
                     for name in json.loads(manifest)["paths"].values():
@@ -112,5 +116,5 @@ def test_two_releases_at_once_keep_to_their_own_assets(releases, request):
         with release.serving(*SERVE) as server:
             base, named = stylesheet_of(server)
             assert named == name
-            with pytest.raises(urllib.error.URLError):  # or HTTPError: the asset is gone
+            with pytest.raises(urllib.error.URLError):  # HTTPError included
                 page(f"{base}css/{name}")

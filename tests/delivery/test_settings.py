@@ -1,4 +1,4 @@
-"""How a bake is configured: what the environment may say, and what production makes of it."""
+"""Settings of a bake: which environment variables set them, and how production responds."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from tests.harness.project import GUNICORN, PRODUCTION, page
 
 
 def value_of(project, expression, *options, **env):
-    """Return the value of ``expression`` in a shell of the project; ``options`` are those of ``uv run``."""
+    """Return the value of ``expression`` in the project's shell; pass ``options`` to ``uv run``."""
     code = (
         "import json; from django.conf import settings; from django.db import connection as db; "
         f"print(json.dumps({expression}))"
@@ -23,7 +23,7 @@ def value_of(project, expression, *options, **env):
 
 @pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS"])
 @pytest.mark.parametrize("value", [None, "", " "])
-def test_production_names_what_it_misses(service, variable, value):
+def test_production_without_a_required_variable_fails_and_names_it(service, variable, value):
     settings = {name: value for name, value in PRODUCTION.items() if name != variable}
     if value is not None:
         settings[variable] = value
@@ -58,7 +58,9 @@ def test_production_names_what_it_misses(service, variable, value):
         ("EMAIL_URL", "mail://me:secret@host", "EMAIL_URL is not the URL of a mail server"),
     ],
 )
-def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, value, message):
+def test_the_error_for_an_invalid_value_names_the_variable_and_hides_secrets(
+    service, variable, value, message
+):
     output = service.manage("check", status=1, **{**PRODUCTION, variable: value})
     assert message in output.strip().splitlines()[-1]
     assert "secret" not in output
@@ -84,7 +86,7 @@ def test_a_variable_that_makes_no_sense_is_refused_by_name(service, variable, va
         ("CACHE_URL", "", "settings.CACHES['default']['BACKEND'].split('.')[-1]", "LocMemCache"),
     ],
 )  # fmt: skip
-def test_a_variable_arrives(service, variable, value, expression, expected):
+def test_a_valid_value_reaches_its_setting(service, variable, value, expression, expected):
     env, options = {**PRODUCTION, variable: value}, []
     if value.startswith("postgres"):
         service.run("uv", "lock")
@@ -100,7 +102,7 @@ MAILER = """(lambda mailer: [
 
 
 @pytest.mark.parametrize("django_version", ["5.2", "6.1"])
-def test_mail_goes_where_its_url_says(bake, django_version):
+def test_email_url_and_its_defaults_configure_the_mailer(bake, django_version):
     project = bake(django_version=django_version)
     for settings, url, expected in [
         ("production", "", ["smtp", "localhost", 25, "", "", False, False]),
@@ -112,7 +114,7 @@ def test_mail_goes_where_its_url_says(bake, django_version):
         assert value_of(project, MAILER, **{**PRODUCTION, **module, "EMAIL_URL": url}) == expected
 
 
-# Read by others than the settings.
+# Variables that Django and gunicorn read, and the settings do not.
 ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "PORT", "WEB_CONCURRENCY"}
 BOTO3 = {
     "AWS_ACCESS_KEY_ID",
@@ -123,27 +125,29 @@ BOTO3 = {
 
 
 @pytest.mark.parametrize(
-    ("answers", "elsewhere"),
+    ("answers", "read_elsewhere"),
     [
         ({}, ELSEWHERE),
         ({"database": "postgresql"}, ELSEWHERE),
         ({"static_files": "s3"}, ELSEWHERE | BOTO3),
     ],
 )
-def test_every_documented_variable_is_read_and_every_read_one_documented(bake, answers, elsewhere):
+def test_the_documented_variables_are_exactly_those_that_are_read(bake, answers, read_elsewhere):
     project = bake(**answers)
     example = (project.path / ".env.example").read_text()
     documented = {*re.findall(r"^# ([A-Z0-9_]+)=", example, re.M)}
     settings = "".join(path.read_text() for path in (project.path / "config/settings").glob("*.py"))
     read = {*re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', settings)}
-    assert documented == read | elsewhere
+    assert documented == read | read_elsewhere
 
 
 @pytest.mark.parametrize("settings", ["local", "production"])
 @pytest.mark.parametrize(
     "answers", [{}, {"database": "postgresql", "static_files": "s3"}], ids=["default", "other"]
 )
-def test_the_documented_defaults_are_those_in_force(bake, settings, answers):
+def test_setting_each_variable_to_its_documented_default_changes_no_setting(
+    bake, settings, answers
+):
     project = bake(**answers)
     required = {"AWS_STORAGE_BUCKET_NAME": "assets"}
     if settings == "production" and answers:
@@ -156,21 +160,24 @@ def test_the_documented_defaults_are_those_in_force(bake, settings, answers):
     assert project.manage("diffsettings", "--all", **env) == before
 
 
-def test_sqlite_is_set_up_as_for_production(bake):
+def test_sqlite_uses_wal_a_busy_timeout_and_immediate_transactions(bake):
     project = bake()
     assert value_of(project, "str(db.settings_dict['NAME'])") == str(project.path / "db.sqlite3")
     pragmas = "[db.cursor().execute(f'PRAGMA {p}').fetchone()[0] for p in ('journal_mode', 'busy_timeout', 'synchronous')]"
     assert value_of(project, pragmas) == ["wal", 20000, 1]
     assert value_of(project, "db.settings_dict['OPTIONS']['transaction_mode']") == "IMMEDIATE"
-    kept = value_of(
+    overridden = value_of(
         project, "db.settings_dict['OPTIONS']", DATABASE_URL="sqlite:///other.db?timeout=5"
     )
-    assert (kept["timeout"], kept["transaction_mode"]) == (5, "IMMEDIATE")
+    assert (overridden["timeout"], overridden["transaction_mode"]) == (5, "IMMEDIATE")
 
 
 @pytest.fixture
 def site(bake):
-    """The URL of a bake under gunicorn and production settings, with a user and a view that crashes."""
+    """Yield a project and its URL under gunicorn in production.
+
+    The site has a user, and a view that raises an exception.
+    """
     project = bake()
     urls = project.path / "config/urls.py"
     urls.write_text(
@@ -191,7 +198,7 @@ class KeepRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def ask(url, data=None, **headers):
+def fetch(url, data=None, **headers):
     opener = urllib.request.build_opener(KeepRedirects)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
@@ -200,34 +207,34 @@ def ask(url, data=None, **headers):
         return error
 
 
-def test_production_answers_as_it_should(site):
+def test_production_serves_pages_static_files_redirects_and_errors(site):
     project, url = site
     https = {"X_Forwarded_Proto": "https"}
-    with ask(url) as plain:
+    with fetch(url) as plain:
         assert (plain.status, plain.headers["Location"]) == (
             301,
             url.replace("http:", "https:") + "/",
         )
-    with ask(f"{url}/healthz", Host="10.1.2.3") as probe:
+    with fetch(f"{url}/healthz", Host="10.1.2.3") as probe:
         assert (probe.status, probe.read()) == (200, b"ok\n")
-    with ask(url, **https, Host="evil.example") as stranger:
+    with fetch(url, **https, Host="evil.example") as stranger:
         assert stranger.status == 400
-    with ask(url, **https) as first:
+    with fetch(url, **https) as first:
         assert first.headers["Strict-Transport-Security"] == "max-age=3600"
         body = first.read().decode()
         assert "<title>My Service</title>" in body
         assert "A Django service." in body
         css = re.search(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', body)[1]
-    with ask(url + css, **https, Accept_Encoding="gzip") as style:
+    with fetch(url + css, **https, Accept_Encoding="gzip") as style:
         assert "immutable" in style.headers["Cache-Control"]
         assert style.headers["Content-Encoding"] == "gzip"
     image = re.search(r"/img/mark\.[0-9a-f]{12}\.svg", page(url + css))[0]
     assert "<svg" in page(f"{url}/static{image}")
-    with ask(f"{url}/no/%3Csuch%3E/page", **https) as missing:
+    with fetch(f"{url}/no/%3Csuch%3E/page", **https) as missing:
         body = missing.read().decode()
         assert (missing.status, "Page not found" in body, "My Service" in body) == (404, True, True)
         assert "/no/&lt;such&gt;/page" in body
-    with ask(f"{url}/crash", **https) as crash:
+    with fetch(f"{url}/crash", **https) as crash:
         body = crash.read().decode()
         assert (crash.status, "Something went wrong" in body) == (500, True)
         assert "http" not in body
@@ -240,10 +247,10 @@ def test_production_answers_as_it_should(site):
 @pytest.mark.parametrize(
     ("origin", "status"), [("https://{host}", 302), ("https://evil.example", 403), (None, 403)]
 )
-def test_the_admin_takes_a_login_through_the_proxy(site, origin, status):
+def test_an_admin_login_through_the_proxy_requires_the_origin_of_the_site(site, origin, status):
     _, url = site
     host = url.removeprefix("http://")
-    with ask(f"{url}/admin/login/", X_Forwarded_Proto="https") as form:
+    with fetch(f"{url}/admin/login/", X_Forwarded_Proto="https") as form:
         token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', form.read().decode())[1]
         cookie = form.headers["Set-Cookie"]
     assert "Secure" in cookie
@@ -251,13 +258,13 @@ def test_the_admin_takes_a_login_through_the_proxy(site, origin, status):
     headers = {"X_Forwarded_Proto": "https", "Cookie": cookie.partition(";")[0]}
     if origin:
         headers["Origin"] = origin.format(host=host)
-    with ask(f"{url}/admin/login/", urllib.parse.urlencode(data).encode(), **headers) as answer:
+    with fetch(f"{url}/admin/login/", urllib.parse.urlencode(data).encode(), **headers) as answer:
         assert answer.status == status
         if status == 302:
             assert "Secure" in answer.headers["Set-Cookie"]
 
 
-def test_deploy_checks_want_the_manifest_first(bake):
+def test_deploy_checks_fail_until_collectstatic_has_written_the_manifest(bake):
     project = bake()
     check = ["check", "--deploy", "--fail-level", "WARNING"]
     output = project.manage(*check, status=1, **PRODUCTION)
@@ -268,29 +275,29 @@ def test_deploy_checks_want_the_manifest_first(bake):
     assert "common.W001" in project.manage(*check, status=1, **PRODUCTION, SUSPEND_SIGNALS="1")
 
 
-def test_an_empty_variable_of_the_bucket_counts_as_not_set(bake, bucket):
+def test_an_empty_bucket_variable_counts_as_unset(bake, bucket):
     project = bake(static_files="s3")
     env = {**PRODUCTION, **bucket, "AWS_S3_CUSTOM_DOMAIN": "", "AWS_DEFAULT_REGION": ""}
     project.manage("collectstatic", "--no-input", DJANGO_SETTINGS_MODULE="config.settings.build")
     storage = "__import__('django.core.files.storage').core.files.storage.storages['staticfiles']"
-    assert value_of(project, f"{storage}.exists('no.css')", **env) is False  # asks the bucket
+    assert value_of(project, f"{storage}.exists('no.css')", **env) is False  # contacts the bucket
     url = f"{storage}.url('css/site.css')"
     assert value_of(project, url, **env).startswith(
         f"{bucket['AWS_S3_ENDPOINT_URL']}/{bucket['AWS_STORAGE_BUCKET_NAME']}/static/css/site."
     )
-    of_amazon = {
+    amazon = {
         **PRODUCTION,
         "AWS_STORAGE_BUCKET_NAME": "assets",
         "AWS_DEFAULT_REGION": "eu-south-1",
     }
-    assert value_of(project, url, **of_amazon).startswith(
+    assert value_of(project, url, **amazon).startswith(
         "https://assets.s3.eu-south-1.amazonaws.com/static/css/site."
     )
-    url_of_the_cdn = value_of(project, url, **{**env, "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"})
-    assert url_of_the_cdn.startswith("https://cdn.example.com/static/css/site.")
+    cdn_url = value_of(project, url, **{**env, "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"})
+    assert cdn_url.startswith("https://cdn.example.com/static/css/site.")
 
 
-def test_a_build_needs_no_secrets_and_reaches_no_servers(bake):
+def test_the_build_settings_need_no_secrets_and_contact_no_servers(bake):
     project = bake(database="postgresql", static_files="s3")
     build = {"DJANGO_SETTINGS_MODULE": "config.settings.build", "STATIC_ROOT": "/nowhere"}
     project.manage("collectstatic", "--no-input", **build)

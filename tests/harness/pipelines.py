@@ -1,4 +1,4 @@
-"""CI files, read as their provider reads them, and run as it would: line by line, in a new clone for each job."""
+"""Read CI files and run their jobs as the provider does, each job in a new clone."""
 
 import re
 import shutil
@@ -20,16 +20,19 @@ GITLAB = ".gitlab-ci.yml"
 
 @dataclass(frozen=True)
 class Job:
-    """A job: for each of its shells the script and the variables, and what it uploads."""
+    """A CI job: the script and variables of each shell, and the paths of its artifacts."""
 
     name: str
-    needs: list[str]  # other jobs
-    python: str  # its version
+    needs: list[str]  # names of other jobs
+    python: str  # version, such as "3.13"
     shells: list[tuple[str, dict[str, str]]]
     artifacts: list[str] = field(default_factory=list)
 
     def run(self, clone: Project) -> str:
-        """Run the scripts in ``clone``, and return what they printed. Raises ``AssertionError`` when one fails."""
+        """Run the scripts in ``clone`` and return their output.
+
+        Raise ``AssertionError`` if a script fails.
+        """
         output = ""
         for number, (script, variables) in enumerate(self.shells):
             path = clone.path.parent / f"{self.name}{number}.sh"
@@ -38,7 +41,7 @@ class Job:
                 name: Template(value).substitute(CI_PROJECT_DIR=clone.path)
                 for name, value in variables.items()
             }
-            # The provider keeps a cache of its own for it: here the user's own stands for that.
+            # Use the user's uv cache instead of the cache that the provider keeps.
             env.pop("UV_CACHE_DIR", None)
             env |= {"CI": "true", "UV_PYTHON": python(self.python)}
             output += Project(clone.path, {**clone.env, **env}).run("bash", "-e", str(path))
@@ -46,17 +49,17 @@ class Job:
 
 
 def python(version: str) -> str:
-    """Return the path of a Python of this version or, where uv finds none, of the one that runs."""
+    """Return the path of a Python of this version, or of the running one if uv finds none."""
     return find_python(version) or sys.executable
 
 
 def assert_known(mapping: dict[str, Any], keys: str) -> None:
-    """What is not interpreted here must not be there: it could skip a job, or change it."""
-    assert mapping.keys() <= {*keys.split()}, f"not foreseen: {mapping.keys() - {*keys.split()}}"
+    """Assert that ``mapping`` has no other keys: an unknown key could skip or change a job."""
+    assert mapping.keys() <= {*keys.split()}, f"unknown keys: {mapping.keys() - {*keys.split()}}"
 
 
 def github_jobs(folder: Path) -> list[Job]:
-    """Return the jobs of the workflow in ``folder``, each after those that it needs."""
+    """Return the jobs of the workflow in ``folder``, each after the jobs that it needs."""
     workflow = yaml.safe_load((folder / GITHUB).read_text())
     assert workflow.pop(True) == {"push": None, "pull_request": None}  # "on" is a YAML boolean
     assert_known(workflow, "name permissions concurrency env jobs")
@@ -84,7 +87,7 @@ def github_jobs(folder: Path) -> list[Job]:
 
 
 def gitlab_jobs(folder: Path) -> list[Job]:
-    """Return the jobs of the pipeline in ``folder``, stage by stage."""
+    """Return the jobs of the pipeline in ``folder``, in the order of their stages."""
     pipeline = yaml.safe_load((folder / GITLAB).read_text())
     stages, default, variables = (pipeline.pop(key) for key in ("stages", "default", "variables"))
     assert_known(default, "image interruptible cache before_script")
@@ -102,15 +105,15 @@ def gitlab_jobs(folder: Path) -> list[Job]:
 
 
 def commit(project: Project) -> None:
-    """Lock and commit ``project``, as whoever made it does."""
+    """Lock and commit ``project``, as a developer does after baking."""
     project.run("uv", "lock", "--quiet")
     project.track()
     project.run(*COMMIT, "--message=first")
 
 
 def run_all(jobs: list[Job], project: Project) -> Iterator[tuple[Job, Project, str]]:
-    """Run each job in a new clone of ``project``; give the job, the clone, and what was printed."""
-    # One path for all, as at a provider, so that Python can use again what it has compiled.
+    """Run each job in a new clone of ``project``; yield the job, the clone and the output."""
+    # All clones use one path, as at a provider, so that Python can reuse compiled files.
     folder = project.path.parent / "clone"
     for job in jobs:
         project.run("git", "clone", "--quiet", str(project.path), str(folder))

@@ -17,7 +17,7 @@ from pathlib import Path
 TEMPLATE = Path(__file__).parents[2]
 SOURCE = TEMPLATE / "{{cookiecutter.project_slug}}"
 
-# What production must be told, as .env.example says; a proxy in front speaks HTTPS.
+# The variables that production requires (see .env.example), behind a proxy that terminates HTTPS.
 PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "config.settings.production",
     "SECRET_KEY": "only-for-the-tests-of-the-template-0123456789-abcdefghijklmnop",
@@ -27,6 +27,7 @@ PRODUCTION = {
 GUNICORN = ("gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}")
 COMMIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet")
 LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
+# Prefixes of variables that would change how a bake or its tools behave.
 FOREIGN = (
     "AWS_",
     "COV_",
@@ -55,9 +56,9 @@ FOREIGN = (
 
 
 def isolated_environment(home: Path) -> dict[str, str]:
-    """Return this process's environment, with ``home`` for HOME and nothing of this project or its caller.
+    """Return the environment of this process with ``home`` as HOME, without ``FOREIGN`` variables.
 
-    Package indexes and package caches stay those of the user.
+    Variables of ``.env.example`` are left out too. Package indexes and caches stay the user's.
     """
     documented = {
         line.lstrip("# ").partition("=")[0]
@@ -79,7 +80,7 @@ def isolated_environment(home: Path) -> dict[str, str]:
         "PRE_COMMIT_HOME": str(home / "pre-commit"),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
-        # Suites that run at once would clear each other's folders away.
+        # Separate folders, because suites that run in parallel delete each other's old folders.
         "PYTEST_DEBUG_TEMPROOT": str(home),
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
@@ -88,15 +89,16 @@ def isolated_environment(home: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Project:
-    """A project in the folder ``path``, whose commands run in the environment variables ``env``."""
+    """A project in the folder ``path``. Its commands run with the environment variables ``env``."""
 
     path: Path
     env: Mapping[str, str] = field(repr=False)
 
     def run(self, *command: str, status: int = 0, timeout: float = 600, **env: str) -> str:
-        """Run ``command``, let it take ``timeout`` seconds, and return what it printed, stderr included.
+        """Run ``command`` and return its output, stderr included.
 
-        Raises ``AssertionError`` with all of the output when it does not exit with ``status``.
+        Raise ``AssertionError`` with the output if the exit status is not ``status``, and
+        ``subprocess.TimeoutExpired`` after ``timeout`` seconds.
         """
         process = subprocess.Popen(
             command,
@@ -125,7 +127,7 @@ class Project:
         return self.uv("manage.py", *command, **options)
 
     def files(self) -> list[Path]:
-        """Return all files, in order, but for those of git and of environments."""
+        """Return all files, sorted, except those of git and of virtual environments."""
         return sorted(
             path
             for path in self.path.rglob("*")
@@ -133,13 +135,17 @@ class Project:
         )
 
     def track(self) -> None:
-        """Give all files to git: pre-commit skips what git does not know."""
+        """Add all files to git, because pre-commit skips untracked files."""
         self.run("git", "init", "--quiet")
         self.run("git", "add", "--all")
 
     @contextmanager
     def serving(self, *command: str, **env: str) -> Iterator[str]:
-        """Run a server, with ``{port}`` in its command; give its URL once it answers; stop it afterwards."""
+        """Run a server during the block; yield its URL once it responds.
+
+        In ``command``, ``{port}`` stands for the port. Raise ``AssertionError`` with the server's
+        log if the server exits or does not respond.
+        """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -164,14 +170,14 @@ class Project:
                         assert process.poll() is None, log.read()
                         time.sleep(0.1)
                 else:
-                    raise AssertionError(f"no answer from {url}\n{log.read()}")
+                    raise AssertionError(f"no response from {url}\n{log.read()}")
                 yield url
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGTERM)
                 try:
                     process.wait(timeout=10)
-                except subprocess.TimeoutExpired:  # runserver can miss a signal while it starts
+                except subprocess.TimeoutExpired:  # runserver can miss SIGTERM at start.
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
 
@@ -183,9 +189,9 @@ def _find_python(wanted: str) -> str:
 
 
 def find_python(wanted: str) -> str:
-    """Return the path of a Python such as ``wanted`` that uv finds; an empty string where there is none.
+    """Return the path of a Python that matches ``wanted``, or an empty string if uv finds none.
 
-    Raises ``AssertionError`` instead where the environment says REQUIRE_NEWER_PYTHON.
+    Raise ``AssertionError`` instead of returning an empty string if REQUIRE_NEWER_PYTHON is set.
     """
     found = _find_python(wanted)
     assert found or "REQUIRE_NEWER_PYTHON" not in os.environ, f"uv finds no Python {wanted}"
@@ -193,14 +199,14 @@ def find_python(wanted: str) -> str:
 
 
 def page(url: str) -> str:
-    """Return the body at ``url``, as a proxy that speaks HTTPS would get it."""
+    """Return the body at ``url``, requested like a proxy that terminates HTTPS."""
     request = urllib.request.Request(url, headers={"X-Forwarded-Proto": "https"})
     with urllib.request.urlopen(request, timeout=20) as response:
         return str(response.read(), "utf-8")
 
 
 def page_without_assets(project: Project, production: Mapping[str, str]) -> str:
-    """Return the first page in production, with the assets out of reach once they have been collected."""
+    """Return the home page in production, with the collected static files made unavailable."""
     project.manage("migrate", **production)
     project.manage("collectstatic", "--no-input", **production)
     project.manage("check", "--deploy", "--fail-level", "WARNING", **production)
@@ -216,8 +222,8 @@ def assert_no_jinja_is_left(project: Project) -> None:
 
 
 def copy_template(to: Path) -> Path:
-    """Return a copy, in the new folder ``to``, of the template as git would clone it."""
-    # Run by a hook of another repository, GIT_DIR would name that one.
+    """Copy the template, without files that git ignores, to the new folder ``to``; return it."""
+    # If a git hook runs the tests, GIT_DIR names the repository of that hook.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

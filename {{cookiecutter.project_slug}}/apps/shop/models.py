@@ -15,7 +15,7 @@ class Language(models.Model):
 class Product(models.Model):
     name = models.CharField(max_length=100)
     price = models.DecimalField(max_digits=10, decimal_places=2)
-    # When a description of it was last saved or deleted: see receivers.stamp_product.
+    # When a description was last saved or deleted. receivers.stamp_product sets it.
     described_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -31,7 +31,7 @@ class Product(models.Model):
 
 
 class Description(models.Model):
-    """What a product's page says of it, once in each language."""
+    """The text about a product in one language."""
 
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="descriptions")
     language = models.ForeignKey(Language, on_delete=models.PROTECT, related_name="+")

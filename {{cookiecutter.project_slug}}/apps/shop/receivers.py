@@ -11,5 +11,5 @@ from common.signals import suspending_receiver
 def stamp_product(
     sender: type[Description], instance: Description, using: str, **kwargs: Any
 ) -> None:
-    """Note on the product when its descriptions last changed."""
+    """Set ``described_at`` of the product to the current time."""
     Product.objects.using(using).filter(pk=instance.product_id).update(described_at=Now())

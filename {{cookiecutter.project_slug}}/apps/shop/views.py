@@ -34,7 +34,7 @@ def back_to_products(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def stash_product(request: StashRequest, pk: int) -> HttpResponse:
-    """Set a product aside, or put it back when it was."""
+    """Add the product to the stash, or remove it if the stash contains it."""
     stashed = {*getattr(request.stash, "products", [])}
     if pk not in stashed:
         get_object_or_404(Product, pk=pk)

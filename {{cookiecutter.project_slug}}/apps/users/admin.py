@@ -7,7 +7,7 @@ from apps.users.models import Profile, User
 class ProfileInline(admin.StackedInline):
     model = Profile
     can_delete = False
-    max_num = 0  # Made by receivers.create_profile.
+    max_num = 0  # receivers.create_profile creates the profile.
 
 
 @admin.register(User)

@@ -4,11 +4,11 @@ from django.db import models
 
 
 class User(AbstractUser):
-    """Who logs in. A model of our own from the first migration: changing to one later is hard."""
+    """A user of the service. The model is our own, because replacing Django's later is hard."""
 
 
 class Profile(models.Model):
-    """What we know of a user beyond the login. Made by ``receivers.create_profile``."""
+    """Data about a user that the login does not need. Created by ``receivers.create_profile``."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"

@@ -16,6 +16,6 @@ def create_profile(
     using: str,
     **kwargs: Any,
 ) -> None:
-    """Give each new user a profile. Fixtures (``raw``) bring their own."""
+    """Create a profile for each new user. Fixtures (``raw``) contain their own profiles."""
     if created and not raw:
         Profile.objects.using(using).create(user=instance)

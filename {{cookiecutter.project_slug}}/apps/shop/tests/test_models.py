@@ -1,7 +1,7 @@
 """How to test constraints and receivers.
 
-``assertIntegrityError`` runs its block in a savepoint, so that the test goes on afterwards. Receivers
-run, or not, as ``SUSPEND_SIGNALS`` says: on a class, a method or a block.
+``assertIntegrityError`` runs its block in a savepoint, so that the test can run queries afterwards.
+``SUSPEND_SIGNALS`` suspends receivers or not, for a class, a method or a block.
 """
 
 from django.db.models.signals import post_save
@@ -14,16 +14,16 @@ from common.testing import TestCase
 
 
 class DescriptionTests(TestCase):
-    def test_a_product_has_one_description_per_language(self):
+    def test_a_product_cannot_have_two_descriptions_in_one_language(self):
         english = DescriptionFactory()
 
         with self.assertIntegrityError(fields=["product", "language"]):
             DescriptionFactory(product=english.product, language=english.language)
 
-        # Queries still work here: after a bare assertRaises they would not.
+        # Queries still work here. After assertRaises, they would raise an error.
         assert Description.objects.get() == english
 
-    def test_a_product_is_described_in_several_languages(self):
+    def test_a_product_can_have_descriptions_in_several_languages(self):
         english = DescriptionFactory()
         german = DescriptionFactory(
             product=english.product, language=LanguageFactory(code="de", name="Deutsch")
@@ -35,8 +35,8 @@ class DescriptionTests(TestCase):
 
 
 class ProductTests(TestCase):
-    def test_a_price_is_not_negative(self):
-        # The short form, with a callable; and the constraint by its name.
+    def test_a_price_cannot_be_negative(self):
+        # assertIntegrityError also takes a callable, and the name of the constraint.
         self.assertIntegrityError(
             ProductFactory, price="-0.01", constraint="shop_product_price_not_negative"
         )
@@ -69,7 +69,7 @@ class StampProductTests(TestCase):
         assert self.product.described_at is not None
 
     @override_settings(SUSPEND_SIGNALS=True)
-    def test_while_suspended_nobody_listens(self):
+    def test_the_receiver_is_not_connected_while_signals_are_suspended(self):
         DescriptionFactory(product=self.product)
 
         self.product.refresh_from_db()
@@ -77,7 +77,7 @@ class StampProductTests(TestCase):
         assert not post_save.has_listeners(Description)
 
     @override_settings(SUSPEND_SIGNALS=True)
-    def test_the_receiver_is_a_plain_function_that_can_be_called(self):
+    def test_a_suspended_receiver_can_be_called_directly(self):
         description = DescriptionFactory(product=self.product)
 
         stamp_product(sender=Description, instance=description, using="default")

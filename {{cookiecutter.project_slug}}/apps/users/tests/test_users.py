@@ -14,13 +14,13 @@ class ProfileTests(TestCase):
         assert str(user.profile) == "ada"
 
     @override_settings(SUSPEND_SIGNALS=False)
-    def test_a_saved_user_keeps_the_profile(self):
+    def test_saving_a_user_again_creates_no_second_profile(self):
         user = UserFactory()
         user.save()
         assert Profile.objects.get() == user.profile
 
     @override_settings(SUSPEND_SIGNALS=False)
-    def test_a_fixture_brings_its_own_profile(self):
+    def test_loading_a_fixture_creates_no_second_profile(self):
         with self.settings(SUSPEND_SIGNALS=True):
             user = UserFactory()
             Profile.objects.create(user=user, display_name="Ada")
@@ -33,22 +33,22 @@ class ProfileTests(TestCase):
         assert Profile.objects.get().display_name == "Ada"
 
     @override_settings(SUSPEND_SIGNALS=True)
-    def test_while_suspended_a_user_has_none(self):
+    def test_a_new_user_gets_no_profile_while_signals_are_suspended(self):
         UserFactory()
         assert not Profile.objects.exists()
 
-    def test_a_user_has_one_profile(self):
+    def test_a_user_cannot_have_two_profiles(self):
         with self.settings(SUSPEND_SIGNALS=False):
             user = UserFactory()
         self.assertIntegrityError(Profile.objects.create, user=user, fields=["user"])
 
-    def test_the_display_name_wins_over_the_login(self):
+    def test_a_profile_with_a_display_name_is_shown_by_it(self):
         assert str(Profile(user=User(username="ada"), display_name="Ada L.")) == "Ada L."
 
 
 class UserAdminTests(TestCase):
     @override_settings(SUSPEND_SIGNALS=False)
-    def test_the_profile_is_edited_with_its_user(self):
+    def test_the_admin_page_of_a_user_contains_the_profile(self):
         user = UserFactory(is_staff=True, is_superuser=True)
         self.client.force_login(user)
         page = self.client.get(reverse("admin:users_user_change", args=[user.pk]))
