@@ -53,7 +53,7 @@ class AwaitTests(MiddlewareTestCase):
         async def log():
             return None
 
-        self.middleware = in_both(lambda request: [log()] and None)
+        self.middleware = in_both(lambda request: (log(), None)[1])
         self.assert_fails("in sync mode, lost an await: coroutine '.*log' was never awaited")
 
     def test_coroutine_of_the_constructor_is_never_awaited(self):
@@ -88,7 +88,9 @@ class AwaitTests(MiddlewareTestCase):
                 raise PermissionDenied
 
         self.middleware = Unmarked
-        self.assert_fails(r"let out PermissionDenied\(\); an async __call__ needs markcoroutinefunc")
+        self.assert_fails(
+            r"let out PermissionDenied\(\); an async __call__ needs markcoroutinefunc"
+        )
 
     def test_other_warnings_are_not_swallowed(self):
         self.middleware = in_both(lambda request: warnings.warn("old", DeprecationWarning, 1))
