@@ -5,12 +5,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
+from common.postgresql import server
 from common.postgresql.base import sockets
 from common.postgresql.server import remove_stale_pid_file
 from common.postgresql.xdist import pytest_xdist_setupnodes
@@ -59,6 +62,23 @@ def test_workers_of_xdist_get_the_url_of_the_server_of_the_main_process(monkeypa
     pytest_xdist_setupnodes()
     folder = quote(connection.get_connection_params()["host"])
     assert os.environ["DATABASE_URL"] == f"postgres://postgres@/postgres?host={folder}"
+
+
+def test_workers_of_xdist_keep_a_database_that_settings_name(monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.sqlite3")
+    pytest_xdist_setupnodes()
+    assert "DATABASE_URL" not in os.environ
+
+
+def test_a_server_that_does_not_start_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "start", Mock(side_effect=OSError("no space left")))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OSError, match="no space left"), server.running(folder):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 @pytest.mark.parametrize("left", ["{own}\n" + "\n" * 7, "{own}\ncut", "", "nonsense"])

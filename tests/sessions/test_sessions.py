@@ -22,17 +22,24 @@ BAKES = [
 
 
 @pytest.fixture(scope="module", params=BAKES, ids=name_of)
-def site(request, tmp_path_factory, bake_into, environment):
+def site(request, tmp_path_factory, write_into, environment_for, environment):
     """A bake with the scripts of these tests, whose database has the table of sessions."""
     folder = tmp_path_factory.mktemp("sessions")
     with ExitStack() as servers:
         variables = {**PRODUCTION, "DATABASE_POOL_SIZE": "16"}  # a connection for each thread
         if request.param["database"] == "postgresql":
             variables["DATABASE_URL"] = servers.enter_context(running_postgresql(environment))
-        baked = bake_into(folder / "bake", TEMPLATE, request.param)
+        baked = write_into(folder / "bake", TEMPLATE, request.param)
+        # As .env.example says, a cache in Redis needs the client.
+        pyproject = baked.path / "pyproject.toml"
+        gunicorn = '"gunicorn>=27,<28",'
+        assert gunicorn in pyproject.read_text()
+        pyproject.write_text(
+            pyproject.read_text().replace(gunicorn, f'{gunicorn}\n  "redis>=5,<9",')
+        )
         for script in Path(__file__).parent.glob("session_*.py"):
             shutil.copy(script, baked.path)
-        project = Project(baked.path, {**baked.env, **variables})
+        project = Project(baked.path, {**environment_for(baked.path), **variables})
         project.manage("migrate", "sessions")
         yield project
 

@@ -8,16 +8,31 @@ See "Catches when Expecting Exceptions in Django Unit Tests" and ``common.testin
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, overload
 
 import django.test
 
-from common.testing.integrity import raises_integrity_error
+from common.testing.integrity import _IntegrityErrorContext, raises_integrity_error
 
 __unittest = __tracebackhide__ = True  # unittest and pytest omit this module from tracebacks.
 
 
 class _IntegrityAssertions:
+    @overload
+    def assertIntegrityError(
+        self,
+        callable: None = None,
+        *,
+        constraint: str | None = None,
+        fields: Iterable[str] | None = None,
+        using: str = "default",
+    ) -> _IntegrityErrorContext: ...
+
+    @overload
+    def assertIntegrityError(
+        self, callable: Callable[..., object], *args: Any, **kwargs: Any
+    ) -> None: ...
+
     def assertIntegrityError(
         self,
         callable: Callable[..., object] | None = None,
@@ -26,7 +41,7 @@ class _IntegrityAssertions:
         fields: Iterable[str] | None = None,
         using: str = "default",
         **kwargs: Any,
-    ) -> Any:
+    ) -> _IntegrityErrorContext | None:
         """Assert that ``callable(*args, **kwargs)`` raises IntegrityError, and return None.
 
         Without ``callable``, return a context for ``with`` or ``async with``, whose block must
