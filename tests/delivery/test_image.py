@@ -208,9 +208,10 @@ def serve(image, service, servers):
     image.run(*image.healthcheck, PORT=port, status=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "answers",
-    [VARIANTS[0], pytest.param(VARIANTS[-1], marks=pytest.mark.long)],
+    [VARIANTS[0], VARIANTS[-1]],
     ids=lambda answers: answers["database"],
 )
 def test_the_image_contains_only_what_it_needs_and_serves_the_site(

@@ -82,7 +82,9 @@ def visiting(*urls):
         visitor.join()
 
 
-@pytest.mark.parametrize("releases", ["whitenoise", "s3"], indirect=True)
+@pytest.mark.parametrize(
+    "releases", ["whitenoise", pytest.param("s3", marks=pytest.mark.long)], indirect=True
+)
 def test_two_releases_running_at_once_each_use_their_own_static_files(releases, request):
     a, b = releases
     manifest_a = collect(a)

@@ -9,8 +9,8 @@ TREE = "tree"  # recorded where a test checked a tree that no other combination 
 # The tests of combinations, and what each says of its combinations.
 TESTS = {
     "test_a_combination_is_baked": "baked without leftovers",
-    "test_the_tree_of_a_combination_passes_static_checks": "passed the static checks",
     "test_a_combination_is_delivered": "passed hooks, suite, servers and deployment",
+    "test_the_tree_of_a_combination_passes_static_checks": "passed the static checks",
     "test_nasty_text_is_only_text": "with nasty text passed",
 }
 
@@ -61,7 +61,7 @@ class Summary:
         counts = [f"{outcomes['passed']} of {len(nodeids)} combinations {says}"]
         trees = sum(TREE in dict(report.user_properties) for report in reports)
         if trees:
-            counts[0] += f", {trees} distinct trees once each"
+            counts[0] += f", {trees} trees once each"
         if outcomes["failed"]:
             counts.append(f"{outcomes['failed']} failed")
         if outcomes["skipped"]:
