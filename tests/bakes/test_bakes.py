@@ -2,8 +2,6 @@
 
 import shutil
 
-import pytest
-
 from tests.conventions.broken import UNMIGRATED
 
 
@@ -108,7 +106,6 @@ def test_the_smoke_tests_fail_for_each_broken_url_and_admin_page(bake):
     printed = project.uv("pytest", "config", status=1)
     for _, _, failed in BROKEN_PAGES:
         assert f"FAILED config/tests/test_smoke.py::{failed}" in printed
-    assert "4 failed" in printed
 
 
 def test_the_smoke_tests_fail_for_missing_migrations_and_for_an_app_without_any(bake):
