@@ -40,6 +40,28 @@ def test_collectstatic_that_fails_on_a_reference_leaves_the_old_manifest(site, b
     assert site.url() == HASHED_URL
 
 
+@pytest.mark.parametrize("backend", LOCAL_BACKENDS)
+def test_collectstatic_works_again_in_the_process_in_which_it_failed(site, backend):
+    site.use(backend)
+    bad = site.source / "bad.css"
+    bad.write_text('a { background: url("missing.png") }')
+    with pytest.raises((ValueError, CommandError)) as kept:  # keeps the frames of the failed run
+        site.collect()
+    bad.unlink()
+    site.write({"app.css": "a { color: blue }"})
+    os.utime(site.source / "app.css", (2e9, 2e9))
+    site.collect()
+    assert kept.value
+    assert (site.static_root / "app.css").read_text() == "a { color: blue }"
+
+
+def test_manifest_root_needs_no_base_dir(site, settings):
+    settings.STATICFILES_MANIFEST_ROOT = str(site.root)
+    del settings.BASE_DIR
+    site.collect()
+    assert site.manifest.exists()
+
+
 def disk_full(*args):
     raise OSError(errno.ENOSPC, "No space left")
 

@@ -67,7 +67,8 @@ class RootManifestMixin(_ManifestStorage):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         root = getattr(settings, "STATICFILES_MANIFEST_ROOT", None) or ""
-        kwargs.setdefault("manifest_storage", ManifestFolder(Path(settings.BASE_DIR, root)))
+        base_dir = getattr(settings, "BASE_DIR", "")
+        kwargs.setdefault("manifest_storage", ManifestFolder(Path(base_dir, root)))
         super().__init__(*args, **kwargs)
         static_root = getattr(self, "location", None)  # On S3 a prefix, which is never absolute.
         if static_root and Path(self.manifest_path).is_relative_to(static_root):
@@ -118,7 +119,10 @@ class RootManifestMixin(_ManifestStorage):
         self._is_collecting = True
         self._made: set[str] = set()
         try:
-            yield from super().post_process(*args, **kwargs)
+            for result in super().post_process(*args, **kwargs):
+                self._is_collecting = False  # After an error, Django does not come back here.
+                yield result
+                self._is_collecting = True
         finally:
             self._is_collecting = False
         if not kwargs.get("dry_run"):
