@@ -1,4 +1,4 @@
-"""Show that Django and WhiteNoise still work after a simulated upgrade, without any code of ours.
+"""Show that the packages still work after a simulated upgrade, without any code of ours.
 
 Run by ``tests/bakes/test_upgrades.py``, outside of a bake: a change that breaks Django itself would
 prove nothing about the tests that a bake ships.
@@ -7,6 +7,8 @@ prove nothing about the tests that a bake ships.
 import os
 import sys
 import tempfile
+import unittest
+from importlib.util import find_spec
 from pathlib import Path
 
 import django
@@ -14,6 +16,12 @@ from django.conf import settings
 from django.core.management import call_command
 
 ROOT = Path(tempfile.mkdtemp())
+WHITENOISE = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+S3 = {
+    "BACKEND": "storages.backends.s3.S3StaticStorage",
+    "OPTIONS": {"bucket_name": "bucket", "access_key": "key", "secret_key": "secret"},
+}
+HAS_WHITENOISE = find_spec("whitenoise") is not None
 settings.configure(
     BASE_DIR=ROOT,
     SECRET_KEY="for these tests only",
@@ -29,7 +37,7 @@ settings.configure(
     STATICFILES_DIRS=[ROOT / "source"],
     STORAGES={
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+        "staticfiles": WHITENOISE if HAS_WHITENOISE else S3,
     },
     MEDIA_ROOT=ROOT / "media",
 )
@@ -90,6 +98,11 @@ class StockTests(TestCase):
         with override_settings(MEDIA_ROOT=ROOT / "other", AUTH_USER_MODEL="auth.Group"):
             assert default_storage.location == str(ROOT / "other")
 
+    @unittest.skipIf(HAS_WHITENOISE, "This bake has no bucket.")
+    def test_static_files_have_urls_in_the_bucket(self):
+        assert static("a.css") == "https://bucket.s3.amazonaws.com/a.css"
+
+    @unittest.skipUnless(HAS_WHITENOISE, "This bake has a bucket.")
     def test_static_files_are_collected_and_served(self):
         from whitenoise.middleware import WhiteNoiseMiddleware  # after Django is set up
 
