@@ -1,5 +1,7 @@
 """How to test a middleware, here ``/healthz``, and that MiddlewareTestCase works on this Django."""
 
+from unittest.mock import patch
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -62,6 +64,7 @@ class RequestTests(MiddlewareTestCase):
         assert session.load() == {"cart": [1]}
 
     def test_user_is_anonymous_or_the_one_given(self):
+        self.enterContext(patch.dict(connection.settings_dict, ATOMIC_REQUESTS=True))
         self.middleware = LoginRequiredMiddleware
         self.assertShortCircuits(self.make_request(), status_code=302)
         self.assertPassesThrough(self.make_request(user=get_user_model()()))

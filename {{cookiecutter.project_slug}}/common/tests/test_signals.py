@@ -4,6 +4,7 @@ import asyncio
 
 from django.contrib.sessions.models import Session  # noqa: TID251 -- a model with no relations
 from django.core.checks import run_checks
+from django.core.management import call_command
 from django.db.models.signals import ModelSignal, pre_delete
 from django.dispatch import Signal
 from django.test import override_settings
@@ -74,3 +75,10 @@ class SuspendingReceiverTests(TestCase):
             with self.settings(SUSPEND_SIGNALS=value):
                 found = {message.id for message in run_checks(include_deployment_checks=True)}
             assert found & {"common.E001", "common.W001"} == ids
+
+
+def test_startapp_makes_an_app_whose_receivers_can_be_suspended(settings, tmp_path):
+    settings.BASE_DIR = tmp_path
+    (tmp_path / "apps").mkdir()
+    call_command("startapp", "calendar")  # Django's own command would reject this name.
+    assert "@suspending_receiver(" in (tmp_path / "apps/calendar/receivers.py").read_text()
