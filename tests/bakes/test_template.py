@@ -48,6 +48,7 @@ def test_every_file_is_valid_unrendered(checkout):
         yaml.safe_load(path.read_text())
 
 
+@pytest.mark.long
 def test_the_repository_passes_its_own_hooks_unrendered(tmp_path, environment):
     here = {
         **environment,

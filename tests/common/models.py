@@ -58,6 +58,24 @@ class Book(models.Model):
         return self.title
 
 
+class Parcel(models.Model):
+    """Checks with LIKE, which Django's introspection of SQLite misreads."""
+
+    sender = models.CharField(max_length=20, default="S")
+    receiver = models.CharField(max_length=20, default="R")
+    weight = models.IntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(sender__startswith="S"), name="parcel_from"),
+            models.CheckConstraint(condition=models.Q(receiver__startswith="R"), name="parcel_to"),
+            models.CheckConstraint(condition=models.Q(weight__gt=0), name="parcel_weight"),
+        ]
+
+    def __str__(self):
+        return self.sender
+
+
 class Novel(Book):
     sequel = models.OneToOneField("self", models.RESTRICT, null=True)
 

@@ -1,5 +1,6 @@
 """MiddlewareTestCase: how it runs a middleware, and its assertions, here with sync middleware."""
 
+from functools import partial
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -119,7 +120,7 @@ class RunTests(MiddlewareTestCase):
         assert all(file.closed for file in files)
 
     def test_middleware_that_is_not_set_is_an_attribute_error(self):
-        with pytest.raises(AttributeError, match="'RunTests' object has no attribute 'middleware'"):
+        with pytest.raises(AttributeError, match="'RunTests' has no attribute 'middleware'"):
             self.run_middleware(self.make_request())
 
     def test_middleware_sees_the_settings_of_the_service(self):
@@ -196,3 +197,14 @@ class AssertionTests(MiddlewareTestCase):
         for exception, status_code in kinds:
             self.middleware = raising(exception())
             self.assertShortCircuits(self.make_request(), status_code=status_code)
+
+
+def answering_with(get_response, status):
+    return answering(status)(get_response)
+
+
+class PartialTests(MiddlewareTestCase):
+    middleware = partial(answering_with, status=418)
+
+    def test_partial_on_the_class_body_is_not_bound(self):
+        self.assertShortCircuits(self.make_request(), status_code=418)

@@ -40,6 +40,26 @@ class AwaitTests(MiddlewareTestCase):
                 with warnings.catch_warnings(action=action):
                     self.assert_fails("async mode, lost an await: .*_get_response_async' was never")
 
+    def test_coroutine_of_a_middleware_that_then_raises_is_never_awaited(self):
+        async def forbidden(get_response, request):
+            token = request.session.aget("token")
+            if token != "right":
+                raise PermissionDenied
+
+        self.middleware = only_async(forbidden)
+        self.assert_fails("in async mode, lost an await: coroutine '.*aget' was never awaited")
+
+    def test_coroutine_that_was_dropped_before_is_not_counted(self):
+        async def earlier():
+            return None
+
+        with warnings.catch_warnings(action="ignore"):
+            cycle = [earlier()]
+            cycle.append(cycle)
+            del cycle
+            self.middleware = passing
+            self.assertPassesThrough(self.make_request())
+
     def test_coroutine_in_a_reference_cycle_is_never_awaited(self):
         async def dropped(get_response, request):
             cycle = [get_response(request)]

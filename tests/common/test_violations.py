@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from common.testing import raises_integrity_error
-from common_tests.models import Book, Novel, Publisher
+from common_tests.models import Book, Novel, Parcel, Publisher
 
 pytestmark = pytest.mark.django_db
 sqlite_only = pytest.mark.skipif(connection.vendor != "sqlite", reason="needs SQLite")
@@ -169,3 +169,20 @@ def test_without_a_model_columns_stand_for_fields(column):
     execute("CREATE TABLE raw (a integer NOT NULL, b integer, CONSTRAINT b_is_1 CHECK (b = 1))")
     with raises_integrity_error(fields=[column]):
         execute("INSERT INTO raw VALUES (%s, %s)", [1, 2] if column == "b" else [None, 1])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("sender", "X", "parcel_from"),
+        ("receiver", "X", "parcel_to"),
+        ("weight", 0, "parcel_weight"),
+    ],
+)
+def test_checks_with_like_are_told_apart(field, value, name):
+    for expected in ({"constraint": name}, {"fields": [field]}):
+        with raises_integrity_error(**expected):
+            Parcel.objects.create(**{field: value})
+    violated = rf"Violated: constraint='{name}' and fields=\['{field}'\]"
+    with fails(violated), raises_integrity_error(fields=["id"]):
+        Parcel.objects.create(**{field: value})

@@ -5,7 +5,6 @@ Private: use ``MiddlewareTestCase.run_middleware`` and its assertions.
 
 import functools
 import gc
-import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,8 +15,7 @@ from unittest.mock import patch
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import UserSettingsHolder, settings, urls
 from django.core.exceptions import MiddlewareNotUsed
-from django.core.handlers import base
-from django.core.signals import got_request_exception
+from django.core.handlers import base, exception
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import override_settings
@@ -53,7 +51,8 @@ class MiddlewareHandler(base.BaseHandler):
         self.not_used: MiddlewareNotUsed | None = None
         self.view_calls: list[HttpRequest] = []
         self.view_responses: list[Any] = []
-        self.crashes: list[Any] = []
+        self.raised: list[Exception] = []
+        self.crashes: list[Exception] = []
 
     def load_middleware(self, is_async: bool = False) -> None:
         """Load this middleware as Django would. Keep a MiddlewareNotUsed in ``not_used``."""
@@ -83,15 +82,13 @@ class MiddlewareHandler(base.BaseHandler):
     def run(self, request: HttpRequest) -> None:
         """Load the middleware and run ``request``. Raise AssertionError without a response."""
         self.request, before = request, dict(vars(request))
-        got_request_exception.connect(self._record_crash)
-        try:
-            with (
-                patch.object(URLResolver, "resolve_error_handler", _default_error_view),
-                _never_awaited() as coroutines,
-            ):
-                problem = self._respond(request)
-        finally:
-            got_request_exception.disconnect(self._record_crash)
+        convert = functools.partial(self._convert_exception, exception.response_for_exception)
+        with (
+            patch.object(exception, "response_for_exception", convert),
+            patch.object(URLResolver, "resolve_error_handler", _default_error_view),
+            _never_awaited() as coroutines,
+        ):
+            problem = self._respond(request)
         if coroutines:
             problem = f"lost an await: {', '.join(coroutines)}"
         if problem:
@@ -120,11 +117,12 @@ class MiddlewareHandler(base.BaseHandler):
             else:
                 response = async_to_sync(self._respond_async)(request)
         except Exception as exc:
+            self.raised.append(exc)
             self.crashes.append(exc)
             return f"let out {exc!r}; an async __call__ needs markcoroutinefunction(self)"
         finally:
-            for crash in self.crashes:  # their frames may hold coroutines
-                traceback.clear_frames(crash.__traceback__)
+            for raised in self.raised:  # their frames may hold coroutines
+                traceback.clear_frames(raised.__traceback__)
         if not isinstance(response, HttpResponseBase):
             return f"returned {response!r}, which is no response"
         self.response = response
@@ -133,8 +131,14 @@ class MiddlewareHandler(base.BaseHandler):
     async def _respond_async(self, request: HttpRequest) -> Any:
         return await self._middleware_chain(request)
 
-    def _record_crash(self, **kwargs: Any) -> None:
-        self.crashes.append(sys.exception())
+    def _convert_exception(
+        self, convert: Callable[..., HttpResponseBase], request: HttpRequest, exc: Exception
+    ) -> HttpResponseBase:
+        self.raised.append(exc)
+        response = convert(request, exc)
+        if response.status_code == 500:
+            self.crashes.append(exc)
+        return response
 
     def _recorded(self, view: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(view)  # also copies attributes such as csrf_exempt
@@ -172,6 +176,7 @@ def _default_error_view(resolver: URLResolver, status_code: int) -> Callable[...
 def _never_awaited() -> Iterator[list[str]]:
     """Yield a list that, after the block, names the coroutines that it dropped."""
     found: list[str] = []
+    gc.collect(1)  # so that coroutines that were dropped earlier are not found in the block
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", "coroutine .* was never awaited", RuntimeWarning)
         yield found

@@ -12,7 +12,6 @@ After "Tips for writing unit tests for Django middleware"::
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -167,10 +166,8 @@ class MiddlewareTestCase(SimpleTestCase):
         return runs[0].response
 
     def _middleware(self) -> Callable[..., Any]:
-        middleware = self.middleware
-        if inspect.ismethod(middleware) and middleware.__self__ is self:
-            return middleware.__func__  # Python made a method of a function on the class body
-        return middleware
+        # Not self.middleware: Python would make a method of a function on the class body.
+        return vars(self).get("middleware") or type(self).middleware
 
 
 class MemorySession(SessionBase):

@@ -5,7 +5,7 @@ Whatever the database does not tell, or tells ambiguously, is None.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -90,13 +90,30 @@ def _named_on_sqlite(
 def _named(
     name: str, kind: str | None, tables: Iterable[str], connection: Any, cursor: Any
 ) -> list[frozenset[str] | None]:
-    """Return the fields of each constraint of this name and kind on ``tables``."""
-    found = []
-    for table in tables:
+    """Return the fields of each constraint of this name and kind, those of models first.
+
+    Introspection gives no column for an expression, lists included columns, and on SQLite it
+    misreads a table whose checks use LIKE.
+    """
+    found: list[frozenset[str] | None] = [*_declared(name)]
+    for table in [] if found else tables:
         constraint = connection.introspection.get_constraints(cursor, table).get(name)
         if constraint and constraint.get(kind):
-            found.append(_fields(table, constraint["columns"], name))
+            found.append(_fields(table, constraint["columns"]))
     return found
+
+
+def _declared(name: str) -> Iterator[frozenset[str]]:
+    """Yield the fields of each constraint that a model declares by this name."""
+    for model in apps.get_models():
+        for declared in model._meta.constraints:
+            if declared.name == name and isinstance(declared, models.UniqueConstraint):
+                names = {*declared.fields, *models.Q(*declared.expressions).referenced_base_fields}
+            elif declared.name == name and isinstance(declared, models.CheckConstraint):
+                names = models.Q(declared.condition).referenced_base_fields
+            else:
+                continue
+            yield frozenset(model._meta.get_field(name).name for name in names)
 
 
 def _unnamed_checks(condition: str, connection: Any) -> list[frozenset[str] | None]:
@@ -110,20 +127,10 @@ def _unnamed_checks(condition: str, connection: Any) -> list[frozenset[str] | No
     ]
 
 
-def _fields(
-    table: str, columns: Iterable[str | None], constraint: str | None = None
-) -> frozenset[str] | None:
+def _fields(table: str, columns: Iterable[str | None]) -> frozenset[str] | None:
     """Return the model fields of these columns; columns without a field stand for themselves."""
     every_model = apps.get_models(include_auto_created=True)
     options = [model._meta for model in every_model if model._meta.db_table == table]
-    # Introspection gives None for an expression, and lists columns that are only included.
-    for option in options:
-        for declared in option.constraints:
-            if declared.name == constraint and isinstance(declared, models.UniqueConstraint):
-                parts = models.Func(*declared.expressions).flatten()
-                references: list[Any] = [part for part in parts if isinstance(part, models.F)]
-                names = [*declared.fields, *(part.name.split("__")[0] for part in references)]
-                return frozenset(option.get_field(name).name for name in names)
     fields = {f.column: f.name for option in options for f in option.local_concrete_fields}
     known = frozenset(fields.get(column, column) for column in columns if column)
     return known if known and all(columns) else None

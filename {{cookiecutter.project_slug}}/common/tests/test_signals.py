@@ -80,5 +80,5 @@ class SuspendingReceiverTests(TestCase):
 def test_startapp_makes_an_app_whose_receivers_can_be_suspended(settings, tmp_path):
     settings.BASE_DIR = tmp_path
     (tmp_path / "apps").mkdir()
-    call_command("startapp", "calendar")  # Django's own command would reject this name.
-    assert "@suspending_receiver(" in (tmp_path / "apps/calendar/receivers.py").read_text()
+    call_command("startapp", "colorsys")  # Django's own command would reject this name.
+    assert "@suspending_receiver(" in (tmp_path / "apps/colorsys/receivers.py").read_text()
