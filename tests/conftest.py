@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from tests.harness.answers import STRENGTHS, covering_array, name_of
 from tests.harness.project import TEMPLATE, Project, find_python, isolated_environment
 
+LONGEST = {"test_a_combination_is_delivered", "test_common_keeps_its_contracts"}
 collect_ignore = ["common"]  # These tests run in bakes: see tests/bakes/test_common.py.
 STATIC_CHECKS = """set -e
 ruff check --no-cache .
@@ -57,6 +58,17 @@ def pytest_collection_modifyitems(config, items):
         long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+    # Each worker of xdist starts with an equal part of the list. Give each part some of the tests that take
+    # longest, at its beginning, so that no worker is left with them at the end.
+    longest = [item for item in items if item.originalname in LONGEST]
+    others = [item for item in items if item.originalname not in LONGEST]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    size = len(others) // workers + 1
+    items[:] = [
+        item
+        for worker in range(workers)
+        for item in longest[worker::workers] + others[worker * size : (worker + 1) * size]
+    ]
 
 
 def pytest_generate_tests(metafunc):

@@ -41,15 +41,10 @@ def changes(project):
     return project.run("git", "status", "--porcelain", "--untracked-files=all")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "answers",
-    [
-        {},
-        pytest.param(
-            {"database": "postgresql", "django_version": "6.1", "example_app": False},
-            marks=pytest.mark.long,
-        ),
-    ],
+    [{}, {"database": "postgresql", "django_version": "6.1", "example_app": False}],
     ids=["defaults", "others"],
 )
 def test_new_apps_pass_all_hooks_and_tests(tracked, answers):

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from tests.harness.project import GUNICORN, PRODUCTION, page
+from tests.harness.project import GUNICORN, PRODUCTION, TEMPLATE, page
 
 
 def value_of(project, expression, *options, **env):
@@ -172,13 +172,13 @@ def test_sqlite_uses_wal_a_busy_timeout_and_immediate_transactions(bake):
     assert (overridden["timeout"], overridden["transaction_mode"]) == (5, "IMMEDIATE")
 
 
-@pytest.fixture
-def site(bake):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, bake_into):
     """Yield a project and its URL under gunicorn in production.
 
     The site has a user, and a view that raises an exception.
     """
-    project = bake()
+    project = bake_into(tmp_path_factory.mktemp("site") / "bake", TEMPLATE, {})
     urls = project.path / "config/urls.py"
     urls.write_text(
         urls.read_text() + 'urlpatterns.insert(0, urls.path("crash", lambda request: 1 / 0))\n'
