@@ -53,7 +53,7 @@ def test_new_apps_pass_all_hooks_and_tests(tracked, answers):
         r"`(uv run manage\.py startapp .*?)`", (project.path / "README.md").read_text()
     )
     assert command[1] == "uv run manage.py startapp orders --model Order"
-    assert "Next: manage.py migrate" in project.run(*command[1].split())
+    assert "Next: uv run manage.py migrate" in project.run(*command[1].split())
     for name, model in NAMES:
         project.manage("startapp", name, *([f"--model={model}"] if model else []))
 

@@ -66,7 +66,15 @@ def test_the_header_is_absent_without_the_setting(settings):
 def test_functions_fixtures_and_test_cases_get_the_hint_once_in_each_phase():
     command = [sys.executable, "-m", "pytest", "--ds=common_tests.settings"]
     process = subprocess.run(  # noqa: S603 -- pytest itself
-        [*command, "--no-migrations", "--tb=short", "-p", "no:cacheprovider", BROKEN_TRANSACTIONS],
+        # Without the summary (-rN): in CI, pytest repeats each error there in full.
+        [
+            *command,
+            "--no-migrations",
+            "--tb=short",
+            "-rN",
+            "-pno:cacheprovider",
+            BROKEN_TRANSACTIONS,
+        ],
         cwd=BROKEN_TRANSACTIONS.parents[1],
         env={**os.environ, "DATABASE_URL": "sqlite://:memory:"},
         capture_output=True,

@@ -104,7 +104,7 @@ def test_without_model_the_model_is_named_after_the_app(service):
 def test_the_settings_get_one_new_line(service):
     output = service.startapp()
     assert "It is in INSTALLED_APPS of config/settings/base.py.\n" in output
-    assert output.endswith("Next: manage.py migrate\n")
+    assert output.endswith("Next: uv run manage.py migrate\n")
     assert service.base.read_bytes() == ADDED
     assert stat.S_IMODE(service.base.stat().st_mode) == 0o640
 
@@ -139,7 +139,10 @@ def test_another_form_of_list_is_left_alone_and_the_output_shows_the_line(servic
         service.base.unlink()
     before = service.files()
     output = service.startapp()
-    assert "Add this line to INSTALLED_APPS: config/settings/base.py has no such list" in output
+    assert (
+        "config/settings/base.py was not changed, because its INSTALLED_APPS does not list one"
+        in output
+    )
     assert '\n\n    "apps.made_by_startapp",\n\n' in output
     assert service.app.exists()
     assert {path: service.files()[path] for path in before} == before

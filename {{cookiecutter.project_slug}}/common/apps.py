@@ -1,4 +1,4 @@
-"""The app of what all services of the team share."""
+"""Configuration of the app ``common``."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Misconfiguration is a system check with an id, so that it shows before the first request."""
+"""System checks, which report misconfiguration before the first request."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from common.static_files.manifest import RootManifestMixin
 
 @register
 def check_suspend_signals(**kwargs: Any) -> list[CheckMessage]:
-    """E001: text such as "False" would suspend."""
+    """Report E001 if SUSPEND_SIGNALS is not a bool: the text "False" would count as true."""
     value = getattr(settings, "SUSPEND_SIGNALS", False)
     if isinstance(value, bool):
         return []
@@ -27,7 +27,7 @@ def check_suspend_signals(**kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_signals_not_suspended(**kwargs: Any) -> list[CheckMessage]:
-    """W001: what is for tests and bulk loads was left on."""
+    """Report W001 if SUSPEND_SIGNALS, which is for tests and bulk loads, is on in production."""
     if not getattr(settings, "SUSPEND_SIGNALS", False):
         return []
     return [
@@ -41,12 +41,12 @@ def check_signals_not_suspended(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.staticfiles, deploy=True)
 def check_static_manifest(**kwargs: Any) -> list[CheckMessage]:
-    """E002: no usable manifest. Only a deploy check, or it would block the first collectstatic."""
+    """Report E002 without a usable manifest. As another check, it would stop collectstatic."""
     config = settings.STORAGES.get(STATICFILES_STORAGE_ALIAS)
     if config is None:
         return []  # Django reports that as staticfiles.E005.
     try:
-        storage = storages.create_storage(config)  # Anew, to read the manifest as it is now.
+        storage = storages.create_storage(config)  # It reads the manifest as it is now.
     except ImproperlyConfigured as exc:
         return [Error(str(exc), id="common.E002")]
     if not isinstance(storage, RootManifestMixin) or not storage.manifest_error:

@@ -1,8 +1,8 @@
 """A drop-in for ``django.dispatch.receiver``, whose receivers tests and bulk loads can suspend.
 
-Decorate a receiver with ``@suspending_receiver(post_save, sender=...)``, and a test that does not
-need its receivers with ``@override_settings(SUSPEND_SIGNALS=True)``. Suspended receivers cost
-nothing: Django keeps its fast delete. After Kogan, "Faster Django Tests by Disabling Signals".
+Decorate a receiver with ``@suspending_receiver(post_save, sender=...)``. Decorate a test that needs
+no receivers with ``@override_settings(SUSPEND_SIGNALS=True)``. Suspended receivers cost nothing:
+Django keeps its fast delete. After Kogan, "Faster Django Tests by Disabling Signals".
 """
 
 import threading
@@ -31,8 +31,8 @@ def suspending_receiver(
     """Connect the decorated function to ``signal``, or to each of a list or tuple of signals.
 
     ``connect_kwargs`` are those of ``Signal.connect``: ``sender``, ``weak``, ``dispatch_uid``.
-    While ``settings.SUSPEND_SIGNALS`` is true, no signal reaches the function; it can be called.
-    ``setting_changed`` itself raises ValueError.
+    While ``settings.SUSPEND_SIGNALS`` is true, signals do not call the function; you still can.
+    Raise ValueError for ``setting_changed`` itself.
 
     Change the setting by something that sends ``setting_changed``, like ``override_settings`` or
     pytest-django's ``settings``: setting or deleting the attribute without that changes nothing.

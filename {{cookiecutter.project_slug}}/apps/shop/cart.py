@@ -55,7 +55,7 @@ def _change(session: SessionBase, changed: dict[int, int]) -> None:
 
 
 def is_abandoned(session: SessionBase | Mapping[str, Any], since: datetime) -> bool:
-    """Return whether the cart has items, has not changed ``since`` then, and has no mark."""
+    """Return True if the cart has items, was last changed at or before ``since``, and has no mark."""
     cart = session.get(SESSION_KEY)
     return bool(
         cart

@@ -1,5 +1,8 @@
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
 
 from apps.users.models import Profile, User
 
@@ -7,9 +10,10 @@ from apps.users.models import Profile, User
 class ProfileInline(admin.StackedInline):
     model = Profile
     can_delete = False
-    max_num = 0  # receivers.create_profile creates the profile.
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
-    inlines = [ProfileInline]
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
+        """Show no profile on the page that adds a user: ``receivers.create_profile`` creates it."""
+        return [ProfileInline] if obj else []

@@ -3,8 +3,8 @@
     with edit_session(session_key) as session:
         session["cart"]["reminded"] = True
 
-A store imported from one backend breaks when ``SESSION_ENGINE`` names another: the site goes on
-with its own copy of the session. These functions always use the engine of the site.
+Do not import a store from a backend: if ``SESSION_ENGINE`` names another one, the site does not
+see what that store saves. These functions always use the engine of the site.
 ``SessionBase`` is here for annotations. After "Going too deep with Django Sessions".
 """
 
@@ -66,7 +66,7 @@ def live_sessions(batch_size: int = 500) -> Iterator[tuple[str, dict[str, Any]]]
 
 @contextmanager
 def edit_session(session_key: str) -> Iterator[SessionBase]:
-    """Give the session as its row has it, locked; save it at the end unless the block raises.
+    """Lock the row of a session and yield the session. Save it at the end, unless the block raises.
 
     Keep the block short: it blocks other writers of that session, and on SQLite all writers.
     Do not nest blocks for one session. ``flush`` ends the session. An edit does not prolong it,

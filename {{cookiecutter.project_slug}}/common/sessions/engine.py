@@ -19,8 +19,8 @@ from common.sessions.rows import locked_row
 class SessionStore(DBStore):
     """A session whose ``save`` merges. If two requests change a key, the later save wins.
 
-    Django derives the salt from the name of the class. Because the name is that of Django's own
-    engines, a switch from ``db`` or ``cached_db``, or back, logs nobody out.
+    Django derives the salt from the name of the class. It is the name in Django's own engines, so
+    a change from ``db`` or ``cached_db`` to this engine, or back, logs nobody out.
     """
 
     _session_cache: dict[str, Any]
@@ -32,7 +32,7 @@ class SessionStore(DBStore):
 
     def load(self) -> dict[str, Any]:
         data: dict[str, Any] = super().load()
-        # Keep the snapshot if the caller loads again only to look: its changes are not saved yet.
+        # If the caller only calls load() again, the session still has changes that are not saved.
         if not hasattr(self, "_session_cache"):
             self._snapshot = self.serializer().dumps(data)
         return data
@@ -42,7 +42,7 @@ class SessionStore(DBStore):
         self._snapshot = None
 
     def save(self, must_create: bool = False) -> None:
-        """Write what changed. Raise UpdateError if the row is gone, CreateError if it may not be.
+        """Write what changed. Raise UpdateError if the row is gone.
 
         Errors of the database propagate. Django's engines turn "database is locked" into
         UpdateError, and its middleware then answers as if the visitor had logged out.
@@ -84,7 +84,7 @@ class SessionStore(DBStore):
         return kept | {key: mine[key] for key in mine if key in changed}
 
     def _serialize_values(self, data: dict[str, Any]) -> dict[str, bytes]:
-        """Return each value as it is stored: 1 and True are equal, but not there."""
+        """Return each value serialized, to compare them: in Python 1 == True, but not in JSON."""
         dumps = self.serializer().dumps
         return {key: dumps({key: value}) for key, value in data.items()}
 

@@ -48,7 +48,7 @@ class AtomicFileSystemStorage(FileSystemStorage):
 
 
 class ManifestFolder(AtomicFileSystemStorage):
-    """The folder of the manifest, where a reader always finds one."""
+    """The folder of the manifest. The old manifest stays until a new one replaces it."""
 
     def delete(self, name: str) -> None:
         """Do nothing, because Django deletes the old manifest before it saves the new one."""
@@ -57,8 +57,8 @@ class ManifestFolder(AtomicFileSystemStorage):
 class RootManifestMixin(_ManifestStorage):
     """Keeps the manifest in ``settings.STATICFILES_MANIFEST_ROOT``, by default ``BASE_DIR``.
 
-    A missing or corrupt manifest raises ImproperlyConfigured when a name is asked for: not earlier,
-    because ``collectstatic`` must start to repair it; not ValueError, which WhiteNoise ignores.
+    Raise ImproperlyConfigured when a name is looked up and the manifest is missing or corrupt. An
+    earlier error would stop the ``collectstatic`` that repairs it. WhiteNoise ignores ValueError.
     """
 
     manifest_storage: Storage
@@ -91,12 +91,12 @@ class RootManifestMixin(_ManifestStorage):
         return content
 
     def load_manifest(self) -> Any:
-        """Return paths and hash. On any error return none, and keep it for ``stored_name``."""
+        """Return the paths and the hash. On an error return no paths, and keep the message."""
         try:
             manifest: Any = super().load_manifest()
             if not all(isinstance(name, str) for name in manifest[0].values()):
                 raise TypeError("a hashed name is not a string")
-        except Exception as exc:  # Django expects bad JSON, but not all that a merge can leave.
+        except Exception as exc:  # Django expects bad JSON, but not all that a git merge can leave.
             self._set_manifest_error(f"cannot be read ({type(exc).__name__}: {exc})")
             return {}, ""
         return manifest
@@ -120,7 +120,7 @@ class RootManifestMixin(_ManifestStorage):
         self._made: set[str] = set()
         try:
             for result in super().post_process(*args, **kwargs):
-                self._is_collecting = False  # After an error, Django does not come back here.
+                self._is_collecting = False  # After an error, Django does not resume here.
                 yield result
                 self._is_collecting = True
         finally:

@@ -15,10 +15,10 @@ from common.static_files.manifest import RootManifestMixin
 
 class UnsignedS3Storage(S3StaticStorage):  # type: ignore[misc] # django-storages has no types
     def url(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Return an unsigned URL.
+        """Return an unsigned URL without a search for credentials.
 
-        For that, django-storages looks for credentials, lastly on Amazon's own network. A server
-        that only names its assets needs none.
+        The method of django-storages searches for them even for an unsigned URL, at last on
+        Amazon's own network. The client below has none, so it adds no signature.
         """
         if self.custom_domain:
             return super().url(name, *args, **kwargs)

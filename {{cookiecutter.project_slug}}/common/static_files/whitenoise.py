@@ -30,7 +30,7 @@ class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[mis
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.static_root:
+        if self.static_root:  # so that find_file() looks there, too
             root = os.path.join(os.path.abspath(self.static_root), "")
             self.directories.append((root, self.static_prefix))
 

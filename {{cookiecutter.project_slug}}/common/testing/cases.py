@@ -60,16 +60,16 @@ class _IntegrityAssertions:
 
 
 class SimpleTestCase(_IntegrityAssertions, django.test.SimpleTestCase):
-    """Django's; may use only the databases that ``databases`` names."""
+    """Django's SimpleTestCase. It may use only the databases in ``databases``."""
 
 
 class TestCase(_IntegrityAssertions, django.test.TestCase):
-    """Django's; runs each test in a transaction and rolls it back."""
+    """Django's TestCase. It runs each test in a transaction and rolls it back."""
 
 
 class TransactionTestCase(_IntegrityAssertions, django.test.TransactionTestCase):
-    """Django's; runs each test in autocommit mode and empties all tables afterwards."""
+    """Django's TransactionTestCase. It runs tests in autocommit mode and then empties all tables."""
 
 
 class LiveServerTestCase(_IntegrityAssertions, django.test.LiveServerTestCase):
-    """Django's; a TransactionTestCase that serves the site on a local port."""
+    """Django's LiveServerTestCase: a TransactionTestCase that serves the site on a local port."""

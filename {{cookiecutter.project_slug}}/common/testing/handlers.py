@@ -28,7 +28,7 @@ Mode = Literal["sync", "async"]
 _SET_BY_DJANGO = (
     {"_body", "_files", "_post", "_read_started", "_stream"}  # when the body is read
     | {"_acached_user", "_cached_user"}  # when the user is loaded
-    | {"auser", "resolver_match"}  # in one mode only, and by each run
+    | {"auser", "resolver_match"}  # in async mode only; by each run
 )
 
 
@@ -176,11 +176,11 @@ def _default_error_view(resolver: URLResolver, status_code: int) -> Callable[...
 def _never_awaited() -> Iterator[list[str]]:
     """Yield a list that, after the block, names the coroutines that it dropped."""
     found: list[str] = []
-    gc.collect(1)  # so that coroutines that were dropped earlier are not found in the block
+    gc.collect(1)  # Find the coroutines that were dropped earlier now, and not in the block.
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", "coroutine .* was never awaited", RuntimeWarning)
         yield found
-        gc.collect(1)  # not all generations: these objects are young, and that takes 50 ms
+        gc.collect(1)  # These objects are young. A full collection takes 50 ms.
     for warning in caught:
         text = str(warning.message)
         if "was never awaited" in text:

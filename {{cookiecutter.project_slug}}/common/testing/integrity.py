@@ -4,7 +4,7 @@
         Book.objects.create(author=author, title="Emma")
 
 For pytest functions; test cases have ``self.assertIntegrityError``. After "Catches when Expecting
-Exceptions in Django Unit Tests", whose ``assertRaises`` inside ``atomic`` breaks the transaction.
+Exceptions in Django Unit Tests". Its ``assertRaises`` inside ``atomic`` breaks the transaction.
 """
 
 from collections.abc import Iterable
@@ -31,8 +31,8 @@ def raises_integrity_error(
 
     ``constraint`` is the name of the constraint that must be violated. ``fields`` are the names
     of exactly the model fields that it covers (``parent``, not ``parent_id``), in any order.
-    Raise AssertionError if nothing or another constraint was violated, if the database does not
-    tell which (SQLite names few constraints), or if rows violate a constraint before the block.
+    Raise AssertionError if the block violates no constraint or a different one, if the database
+    does not tell which (SQLite names few), or if rows violate a constraint before the block.
     """
     return _IntegrityErrorContext(constraint, fields, using)
 

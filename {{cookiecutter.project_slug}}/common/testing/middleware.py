@@ -39,7 +39,8 @@ class MiddlewareTestCase(SimpleTestCase):
     """Test one middleware: a class, a function, or any other factory that Django accepts.
 
     If the middleware supports both modes, each assertion runs both: first sync, with the request
-    that you pass, then async, with a deep copy of it. So each assertion calls the view twice.
+    that you pass, then async, with a deep copy of it. So each assertion calls the view twice, and
+    fails if the middleware sets different request attributes in the two modes.
     """
 
     middleware: Callable[..., Any]

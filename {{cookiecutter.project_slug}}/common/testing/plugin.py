@@ -1,6 +1,5 @@
-"""A pytest plugin: a header if signals are suspended, a hint if a database error was swallowed.
-
-If a test fails because an earlier database error was swallowed, the report suggests the fix.
+"""A pytest plugin: a header if signals are suspended, and a hint if a test fails because an
+earlier database error was swallowed.
 """
 
 import pytest

@@ -13,7 +13,7 @@ from django.db import IntegrityError, models
 
 # The keys that Django's get_constraints() sets for the constraints behind a SQLSTATE.
 POSTGRESQL_KINDS = {"23503": "foreign_key", "23505": "unique", "23514": "check"}
-# On SQLite, check_constraints() of Django raises this error, and not the database.
+# On SQLite, Django's check_constraints() raises this error; the database does not.
 SQLITE_FOREIGN_KEY = re.compile(
     r"The row in table '(.+)' with primary key .* has an invalid foreign key: \1\.(.+?) contains "
 )

@@ -139,7 +139,7 @@ def cache() -> dict[str, Any]:
 
 
 def mailer(default: str) -> dict[str, Any]:
-    """Return the mail server of ``EMAIL_URL``, by default that of ``default``, as an entry of MAILERS."""
+    """Return the mail server of ``EMAIL_URL``, or of ``default``, in the format of Django 6's MAILERS."""
     try:
         url = env.email_url("EMAIL_URL", default=default)
         if url["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend":
@@ -169,8 +169,8 @@ DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": cache()}
-# Its save merges what requests and jobs change at the same time. Django's own "db" and "cached_db" engines,
-# whose save does not, read the same sessions: to switch logs nobody out.
+# Its save merges what requests and jobs change at the same time. Django's "db" and "cached_db" engines do
+# not merge, but read the same sessions, so a change of the engine logs nobody out.
 SESSION_ENGINE = "common.sessions.engine"
 
 MAILER = mailer("smtp://localhost")

@@ -28,5 +28,5 @@ STORAGES = {
 
 # jinja: endif
 STATIC_ROOT = BASE_DIR / "staticfiles"
-# A build needs the sources of the assets.
+# A build has the sources of the assets, so report a missing folder of them (W004).
 SILENCED_SYSTEM_CHECKS = [check for check in SILENCED_SYSTEM_CHECKS if check != "staticfiles.W004"]

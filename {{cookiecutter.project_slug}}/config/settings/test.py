@@ -1,4 +1,4 @@
-"""Tests: fast, and independent of the environment, except that ``DATABASE_URL`` names the database."""
+"""Tests: fast. Of the environment, they use only ``DATABASE_URL`` and ``TEST_SUSPEND_SIGNALS``."""
 
 from config.settings.base import *
 from config.settings.base import BASE_DIR, STORAGES, env

@@ -46,10 +46,20 @@ class ProfileTests(TestCase):
         assert str(Profile(user=User(username="ada"), display_name="Ada L.")) == "Ada L."
 
 
+@override_settings(SUSPEND_SIGNALS=False)
 class UserAdminTests(TestCase):
-    @override_settings(SUSPEND_SIGNALS=False)
+    def setUp(self):
+        self.user = UserFactory(is_staff=True, is_superuser=True)
+        self.client.force_login(self.user)
+
     def test_the_admin_page_of_a_user_contains_the_profile(self):
-        user = UserFactory(is_staff=True, is_superuser=True)
-        self.client.force_login(user)
-        page = self.client.get(reverse("admin:users_user_change", args=[user.pk]))
+        page = self.client.get(reverse("admin:users_user_change", args=[self.user.pk]))
         self.assertContains(page, "profile-0-display_name")
+
+    def test_the_admin_page_that_adds_a_user_leaves_the_profile_to_the_receiver(self):
+        url = reverse("admin:users_user_add")
+        self.assertNotContains(self.client.get(url), "display_name")
+        password = "correct horse battery"
+        data = {"username": "grace", "password1": password, "password2": password}
+        self.client.post(url, {**data, "usable_password": "true"})
+        assert Profile.objects.filter(user__username="grace").count() == 1

@@ -64,10 +64,10 @@ class Command(BaseCommand):
             self.stdout.write(f"It is in INSTALLED_APPS of {SETTINGS}.")
         else:
             self.stdout.write(
-                f"Add this line to INSTALLED_APPS: {SETTINGS} has no such list with one app a line, "
-                f'and was left alone.\n\n    "apps.{name}",\n\n'
+                f"{SETTINGS} was not changed, because its INSTALLED_APPS does not list one app on "
+                f'each line. Add this line to it:\n\n    "apps.{name}",\n\n'
             )
-        self.stdout.write("Next: manage.py migrate")
+        self.stdout.write("Next: uv run manage.py migrate")
 
     def make_app(self, name: str, model: str) -> bool:
         """Make the app and edit the settings, or do neither; return whether the settings list it."""

@@ -40,7 +40,8 @@ class Command(BaseCommand):
             for session_key, data in live_sessions():
                 seen += 1
                 try:
-                    sent += cart.is_abandoned(data, since) and remind(session_key, data)
+                    if cart.is_abandoned(data, since) and remind(session_key, data):
+                        sent += 1
                 except Exception:
                     # Log the user and not the session key, which is as secret as a password.
                     logger.exception("User %s could not be reminded.", data.get(USER_KEY))
