@@ -71,8 +71,7 @@ def test_each_url_is_answered(admin_client, route):
 def test_each_admin_page_opens(admin_client, page):
     site, model = ADMINS[page]
     name = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}"
-    changelist, add = reverse(f"{name}_changelist"), reverse(f"{name}_add")
-    for path in (changelist, f"{changelist}?q=a", add):
+    for path in (reverse(f"{name}_changelist") + "?q=a", reverse(f"{name}_add")):
         # 403: the admin forbids the page to everybody.
         assert admin_client.get(path).status_code in {200, 302, 403}
 
