@@ -1,13 +1,10 @@
-"""/healthz, and the error pages."""
+"""/healthz."""
 
-from django.conf import settings
 from django.db import OperationalError, connection
-from django.template.loader import render_to_string
 from django.test import override_settings
 
-from common.context_processors import project
 from common.health import HealthzMiddleware
-from common.testing import MiddlewareTestCase, SimpleTestCase, TestCase
+from common.testing import MiddlewareTestCase, TestCase
 
 
 def fail(execute, sql, params, many, context):
@@ -51,18 +48,3 @@ class HealthzMiddlewareTests(MiddlewareTestCase):
     def test_other_paths_reach_the_view(self):
         for path in ("/", "/healthz/", "/other/healthz"):
             self.assertPassesThrough(self.make_request(path))
-
-
-class PageTests(SimpleTestCase):
-    def test_page_that_does_not_exist_is_not_found(self):
-        with self.assertLogs("django.request", "WARNING"):
-            assert self.client.get("/no/<such>/page").status_code == 404
-
-    def test_page_for_a_server_error_needs_no_context(self):
-        assert "<html" in render_to_string("500.html")
-
-    def test_templates_can_show_the_name_of_the_project(self):
-        assert project(None) == {
-            "project_name": settings.PROJECT_NAME,
-            "project_description": settings.PROJECT_DESCRIPTION,
-        }

@@ -11,3 +11,8 @@ urlpatterns = [
     # jinja: endif
     urls.path("", TemplateView.as_view(template_name="welcome.html"), name="home"),
 ]
+
+handler400 = "common.pages.bad_request"
+handler403 = "common.pages.forbidden"
+handler404 = "common.pages.not_found"
+handler500 = "common.pages.server_error"

@@ -1,0 +1,46 @@
+"""The error pages, and the variables that every template has.
+
+``config/urls.py`` names the views as its handlers. They need no session and no database, so they
+also work while those do not.
+"""
+
+import logging
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from common.logs import request_id
+
+logger = logging.getLogger(__name__)
+
+
+def project(request: HttpRequest) -> dict[str, str]:
+    """Give templates ``project_name`` and ``project_description``: a context processor."""
+    return {
+        "project_name": settings.PROJECT_NAME,
+        "project_description": settings.PROJECT_DESCRIPTION,
+    }
+
+
+def error(request: HttpRequest, *_: Any, status: HTTPStatus, **__: Any) -> HttpResponse:
+    """Return the page of ``status``, from ``error.html``, or plain text if that cannot be rendered.
+
+    Ignore what Django passes to some handlers: the exception, or the reason of a CSRF failure.
+    """
+    variables = {"request": request, "status": status, "request_id": request_id.get()}
+    try:
+        page = render_to_string("error.html", project(request) | variables)
+    except Exception:
+        logger.exception("error.html cannot be rendered")
+        return HttpResponse(f"{status.phrase}\n", status=status, content_type="text/plain")
+    return HttpResponse(page, status=status)
+
+
+bad_request = partial(error, status=HTTPStatus.BAD_REQUEST)
+forbidden = partial(error, status=HTTPStatus.FORBIDDEN)
+not_found = partial(error, status=HTTPStatus.NOT_FOUND)
+server_error = partial(error, status=HTTPStatus.INTERNAL_SERVER_ERROR)
