@@ -1,7 +1,13 @@
 """Production: secrets have no defaults, all requests use HTTPS, logs go to stdout."""
 
 import logging
+import os
+from typing import Any
 
+from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
+
+from common.logs import request_id
 from config.settings.base import *
 from config.settings.base import STORAGES, env
 
@@ -105,3 +111,61 @@ LOGGING = {
     # Django would mail errors to ADMINS and print to stderr: its logs go to the root logger instead.
     "loggers": {"django": {"level": "NOTSET", "handlers": [], "propagate": True}},
 }
+
+RELEASE = env.str("RELEASE", default="unknown")
+ENVIRONMENT = env.str("ENVIRONMENT", default="production")
+
+
+def without_personal_data(event: Any, hint: Any) -> Any:
+    """Return a Sentry event without what visitors send. Its request id leads to the log."""
+    kept = event.keys() - {"breadcrumbs", "extra", "request", "user"}
+    tags = event.get("tags", {}) | {"request_id": request_id.get()}
+    return {name: event[name] for name in kept} | {"tags": tags}
+
+
+class TracedConfig(AppConfig):
+    """Makes OpenTelemetry trace requests, which it can only do when the settings are complete."""
+
+    name = "config"
+
+    def ready(self) -> None:
+        from opentelemetry.instrumentation.django import DjangoInstrumentor
+
+        DjangoInstrumentor().instrument(
+            # After the health probes, because it rejects requests with a foreign host.
+            middleware_position=MIDDLEWARE.index("django.middleware.security.SecurityMiddleware"),
+            request_hook=lambda span, request: span.set_attributes(
+                {"client.address": "", "request_id": request_id.get(), "url.query": ""}
+            ),
+        )
+
+
+try:
+    if dsn := env.str("SENTRY_DSN", default=""):
+        import sentry_sdk
+
+        sentry_sdk.init(
+            dsn,
+            release=RELEASE,
+            environment=ENVIRONMENT,
+            auto_session_tracking=False,
+            include_local_variables=False,  # They may hold passwords.
+            before_send=without_personal_data,
+        )
+    if env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default=""):
+        from opentelemetry.instrumentation import auto_instrumentation
+
+        os.environ |= {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_LOGS_EXPORTER": "none",
+            "OTEL_RESOURCE_ATTRIBUTES": f"service.version={RELEASE},deployment.environment.name={ENVIRONMENT}",
+            "OTEL_SERVICE_NAME": "{{ cookiecutter.project_slug }}",
+            **os.environ,
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "django",  # TracedConfig does it.
+            "OTEL_SEMCONV_STABILITY_OPT_IN": "http",  # Other names would bypass its hook.
+        }
+        auto_instrumentation.initialize(swallow_exceptions=False)
+        INSTALLED_APPS = [*INSTALLED_APPS, "config.settings.production.TracedConfig"]
+except ModuleNotFoundError as exc:
+    extras = "sentry for SENTRY_DSN, opentelemetry for OTEL_EXPORTER_OTLP_ENDPOINT"
+    raise ImproperlyConfigured(f"{exc}: run uv sync --extra NAME, {extras}") from exc
