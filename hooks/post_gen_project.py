@@ -18,6 +18,7 @@ OPTIONAL = {
     "common/tests/test_whitenoise.py": "{{ cookiecutter.static_files == 'whitenoise' }}",
     ".github": "{{ cookiecutter.ci_provider == 'github' }}",
     ".gitlab-ci.yml": "{{ cookiecutter.ci_provider == 'gitlab' }}",
+    "renovate.json": "{{ cookiecutter.ci_provider == 'gitlab' }}",
 }
 # Tools may have left these in the folder of the template.
 CACHES = ["**/.venv", "**/venv", "**/__pycache__", "**/.*_cache", "**/.hypothesis", ".tox"]

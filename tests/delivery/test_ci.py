@@ -1,5 +1,6 @@
 """The CI files are valid, and each command in them runs in a new bake as at the provider."""
 
+import json
 import re
 import sys
 import sysconfig
@@ -10,6 +11,10 @@ import yaml
 
 from tests.harness.pipelines import GITHUB, GITLAB, Job, commit, github_jobs, gitlab_jobs, run_all
 from tests.harness.project import SOURCE, TEMPLATE, Project
+
+DEPENDABOT = ".github/dependabot.yml"
+RENOVATE = "renovate.json"
+ARTIFACTS = ["staticfiles/", "staticfiles.json", "build/sbom.cdx.json"]
 
 
 def tool(name):
@@ -22,6 +27,8 @@ def tool(name):
         ("github-workflows", TEMPLATE / GITHUB),
         ("github-workflows", SOURCE / GITHUB),
         ("gitlab-ci", SOURCE / GITLAB),
+        ("dependabot", SOURCE / DEPENDABOT),
+        ("renovate", SOURCE / RENOVATE),
     ],
 )
 def test_ci_files_follow_the_schemas_of_their_providers(environment, schema, path):
@@ -31,27 +38,36 @@ def test_ci_files_follow_the_schemas_of_their_providers(environment, schema, pat
 
 def test_zizmor_finds_no_problem_in_the_workflows(environment):
     options = ["--offline", "--pedantic", "--strict-collection", "--no-ignores"]
-    Project(TEMPLATE, environment).run(tool("zizmor"), *options, GITHUB, f"{SOURCE.name}/{GITHUB}")
+    files = [GITHUB, f"{SOURCE.name}/{GITHUB}", f"{SOURCE.name}/{DEPENDABOT}"]
+    Project(TEMPLATE, environment).run(tool("zizmor"), *options, *files)
+
+
+@pytest.mark.parametrize("folder", [TEMPLATE, SOURCE])
+def test_each_action_is_pinned_by_commit_and_names_its_version(folder):
+    uses = re.findall(r"uses: (.+)", (folder / GITHUB).read_text())
+    assert uses
+    for action in uses:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 
 
 def test_github_and_gitlab_run_the_same_commands_with_the_same_versions():
     def lines(jobs):
         return {
-            job.name: re.findall(r"^uv .+", "\n".join(script for script, _ in job.shells), re.M)
+            job.name: re.findall(r"^uvx? .+", "\n".join(script for script, _ in job.shells), re.M)
             for job in jobs
         }
 
     github, gitlab = github_jobs(SOURCE), gitlab_jobs(SOURCE)
     assert lines(github) == lines(gitlab)
     assert [job.artifacts for job in github] == [job.artifacts for job in gitlab]
-    needs = [[], [], [], ["lint", "test", "migrations"]]
+    needs = [[], [], [], [], ["lint", "test", "migrations"]]
     assert [job.needs for job in github] == [job.needs for job in gitlab] == needs
     dockerfile = (SOURCE / "Dockerfile").read_text()
     pythons = {*re.findall(r"^FROM python:([\d.]+)-slim", dockerfile, re.M)}
     assert pythons == {job.python for job in github + gitlab}
     uvs = re.findall(r"uv==([\d.]+)", dockerfile + (SOURCE / GITLAB).read_text())
     uvs += re.findall(r'setup-uv@.*\n +with:\n +version: "(.+)"', (SOURCE / GITHUB).read_text())
-    assert len(uvs) == 6
+    assert len(uvs) == 7
     assert len({*uvs}) == 1
 
 
@@ -65,6 +81,7 @@ BROKEN = {
     "migrations": [
         ("apps/users/models.py", "\n\nclass Pet(models.Model):\n    pass\n", "Create model Pet")
     ],
+    "audit": [],
     "build": [
         ("static/css/site.css", "a { background: url(gone.png) }\n", "gone.png"),
         ("config/settings/production.py", "SECURE_SSL_REDIRECT = False\n", "security.W008"),
@@ -73,8 +90,8 @@ BROKEN = {
 
 
 @pytest.mark.long
-def test_github_jobs_pass_in_a_new_bake_and_fail_after_a_breaking_change(bake, environment):
-    project = Project(bake().path, environment)
+def test_github_jobs_pass_in_a_new_bake_and_fail_after_a_breaking_change(bake, environment, osv):
+    project = Project(bake().path, {**environment, **osv.variables})
     commit(project)
     ran = []
     for job, clone, _ in run_all(github_jobs(project.path), project):
@@ -86,14 +103,27 @@ def test_github_jobs_pass_in_a_new_bake_and_fail_after_a_breaking_change(bake, e
             with pytest.raises(AssertionError, match=message):
                 job.run(clone)
             clone.run("git", "reset", "--quiet", "--hard")
-    assert ran == ["lint", "test", "migrations", "build"]
-    assert job.artifacts == ["staticfiles/", "staticfiles.json"]
+        if job.name == "audit":
+            locked = {*re.findall(r'^name = "(.+)"', (clone.path / "uv.lock").read_text(), re.M)}
+            assert osv.asked >= {"django", "pytest", "sentry-sdk", "opentelemetry-sdk"}
+            assert osv.asked < locked
+            osv.holes.add("django")
+            with pytest.raises(AssertionError, match=r"django .*GHSA-of-the-test"):
+                job.run(clone)
+        if job.name == "build":
+            sbom = json.loads((clone.path / "build/sbom.cdx.json").read_text())
+            assert (sbom["bomFormat"], sbom["specVersion"]) == ("CycloneDX", "1.5")
+            names = {component["name"] for component in sbom["components"]}
+            assert names >= {"django", "gunicorn", "sentry-sdk", "opentelemetry-sdk"}
+            assert not names & {"pytest", "ruff"}
+    assert ran == ["lint", "test", "migrations", "audit", "build"]
+    assert job.artifacts == ARTIFACTS
 
 
 @pytest.mark.long
-def test_gitlab_jobs_pass_in_a_new_bake(bake, environment, tmp_path):
+def test_gitlab_jobs_pass_in_a_new_bake(bake, environment, osv, tmp_path):
     Project(tmp_path, environment).run("uv", "venv", "--quiet", "--seed", "--no-project", "image")
-    image = {**environment, "PATH": f"{tmp_path}/image/bin:{environment['PATH']}"}
+    image = {**environment, **osv.variables, "PATH": f"{tmp_path}/image/bin:{environment['PATH']}"}
     answers = {"ci_provider": "gitlab", "database": "postgresql", "static_files": "s3"}
     project = Project(bake(**answers).path, image)
     commit(project)
@@ -105,8 +135,8 @@ def test_gitlab_jobs_pass_in_a_new_bake(bake, environment, tmp_path):
         assert pipeline["variables"]["UV_CACHE_DIR"] == f"$CI_PROJECT_DIR/{cached.rstrip('/')}"
         clone.run("git", "check-ignore", "--quiet", cached)
 
-    assert [*outputs] == ["lint", "test", "migrations", "build"]
-    assert job.artifacts == ["staticfiles/", "staticfiles.json"]
+    assert [*outputs] == ["lint", "test", "migrations", "audit", "build"]
+    assert job.artifacts == ARTIFACTS
     assert re.search(pipeline["test"]["coverage"].strip("/"), outputs["test"], re.M)[1] == "100"
     # Without this file, the commands have used the uv of this machine.
     assert (tmp_path / "image/bin/uv").exists()

@@ -81,23 +81,9 @@ print(json.dumps([spans, metrics, resource]))
 class Collector(ThreadingHTTPServer):
     """Records the path, the headers and the decompressed body of each request."""
 
-    class RequestHandlerClass(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers["Content-Encoding"] == "gzip":
-                body = gzip.decompress(body)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            self.server.received.append((self.path, headers, body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), self.RequestHandlerClass)
-        self.received = []
+        super().__init__(("127.0.0.1", 0), CollectorHandler)
+        self.received: list[tuple[str, dict[str, str], bytes]] = []
 
     @property
     def variables(self):
@@ -124,6 +110,23 @@ class Collector(ThreadingHTTPServer):
                 assert headers["content-type"] == "application/x-protobuf"
                 (folder / f"{number:03}-{path.rpartition('/')[2]}").write_bytes(body)
         return json.loads(project.uv("python", "-c", DECODE, str(folder)))
+
+
+class CollectorHandler(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self):
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers["content-length"]))
+        if headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        self.server.received.append((self.path, headers, body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
 
 
 @pytest.fixture

@@ -61,7 +61,9 @@ def assert_known(mapping: dict[str, Any], keys: str) -> None:
 def github_jobs(folder: Path) -> list[Job]:
     """Return the jobs of the workflow in ``folder``, each after the jobs that it needs."""
     workflow = yaml.safe_load((folder / GITHUB).read_text())
-    assert workflow.pop(True) == {"push": None, "pull_request": None}  # "on" is a YAML boolean
+    events = workflow.pop(True)  # "on" is a YAML boolean
+    assert re.fullmatch(r"\d+ \d+ \* \* \d", events.pop("schedule")[0]["cron"])
+    assert events == {"push": None, "pull_request": None}
     assert_known(workflow, "name permissions concurrency env jobs")
     jobs = []
     for name in TopologicalSorter(
@@ -93,12 +95,13 @@ def gitlab_jobs(folder: Path) -> list[Job]:
     assert_known(default, "image interruptible cache before_script")
     jobs = []
     for name, job in sorted(pipeline.items(), key=lambda item: stages.index(item[1]["stage"])):
-        assert_known(job, "stage variables script coverage artifacts")
+        assert_known(job, "stage needs variables script coverage artifacts")
         script = "\n".join(["set -o pipefail", *default["before_script"], *job["script"]])
         shells = [(script, {**variables, **job.get("variables", {})})]
         version = re.fullmatch(r"python:(\d+\.\d+)", default["image"])[1]
         earlier = stages[: stages.index(job["stage"])]
         needs = [other for other in pipeline if pipeline[other]["stage"] in earlier]
+        needs = job.get("needs", needs)
         artifacts = job.get("artifacts", {}).get("paths", [])
         jobs.append(Job(name, needs, version, shells, artifacts))
     return jobs

@@ -6,9 +6,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
 import pytest
@@ -167,3 +169,46 @@ def production(request):
         return variables
 
     return settings
+
+
+class HoleServer(ThreadingHTTPServer):
+    """Answers queries of the API of OSV.dev: the packages in ``holes`` have one."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), HoleHandler)
+        self.holes: set[str] = set()
+        self.asked: set[str] = set()
+        # With these variables, pip-audit asks this server instead of PyPI.
+        self.variables = {
+            "PIP_AUDIT_VULNERABILITY_SERVICE": "osv",
+            "PIP_AUDIT_OSV_URL": f"http://127.0.0.1:{self.server_port}",
+        }
+
+
+class HoleHandler(BaseHTTPRequestHandler):
+    server: HoleServer
+
+    def do_POST(self):
+        name = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["package"]["name"]
+        self.server.asked.add(name)
+        package = {"package": {"name": name, "ecosystem": "PyPI"}}
+        hole = {"id": "GHSA-of-the-test", "summary": "A hole.", "affected": [package]}
+        answer = json.dumps({"vulns": [hole]} if name in self.server.holes else {}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def osv():
+    """Yield a server of known holes, which pip-audit asks if it has its ``variables``."""
+    with HoleServer() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
