@@ -36,6 +36,32 @@ def test_ci_files_follow_the_schemas_of_their_providers(environment, schema, pat
     Project(TEMPLATE, environment).run(sys.executable, *command)
 
 
+@pytest.mark.parametrize(
+    ("ci_provider", "expected"),
+    [("github", {GITHUB, DEPENDABOT}), ("gitlab", {GITLAB, RENOVATE})],
+)
+def test_a_bake_has_only_the_files_of_its_provider(bake_only, ci_provider, expected):
+    path = bake_only(ci_provider=ci_provider).path
+    assert {
+        name for name in (GITHUB, DEPENDABOT, GITLAB, RENOVATE) if (path / name).exists()
+    } == expected
+
+
+def test_renovate_finds_the_versions_that_are_in_no_lock_file():
+    [manager] = json.loads((SOURCE / RENOVATE).read_text())["customManagers"]
+    [pattern] = manager["matchStrings"]
+    found = {
+        (path, *match)
+        for path in manager["managerFilePatterns"]
+        for match in re.findall(pattern.replace("?<", "?P<"), (SOURCE / path).read_text())
+    }
+    assert {(path, name) for path, name, _ in found} == {
+        ("Dockerfile", "uv"),
+        (GITLAB, "uv"),
+        (GITLAB, "pip-audit"),
+    }
+
+
 def test_zizmor_finds_no_problem_in_the_workflows(environment):
     options = ["--offline", "--pedantic", "--strict-collection", "--no-ignores"]
     files = [GITHUB, f"{SOURCE.name}/{GITHUB}", f"{SOURCE.name}/{DEPENDABOT}"]

@@ -152,7 +152,9 @@ try:
             include_local_variables=False,  # They may hold passwords.
             before_send=without_personal_data,
         )
-    if env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default=""):
+    if endpoint := env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default=""):
+        if not endpoint.startswith(("http://", "https://")):
+            raise ValueError("use http://host:4318")
         from opentelemetry.instrumentation import auto_instrumentation
 
         os.environ |= {
@@ -161,12 +163,14 @@ try:
             "OTEL_LOGS_EXPORTER": "none",
             "OTEL_RESOURCE_ATTRIBUTES": f"service.version={RELEASE},deployment.environment.name={ENVIRONMENT}",
             "OTEL_SERVICE_NAME": "{{ cookiecutter.project_slug }}",
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if value},
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "django",  # TracedConfig does it.
             "OTEL_SEMCONV_STABILITY_OPT_IN": "http",  # Other names would bypass its hook.
         }
         auto_instrumentation.initialize(swallow_exceptions=False)
         INSTALLED_APPS = [*INSTALLED_APPS, "config.settings.production.TracedConfig"]
-except ModuleNotFoundError as exc:
-    extras = "sentry for SENTRY_DSN, opentelemetry for OTEL_EXPORTER_OTLP_ENDPOINT"
-    raise ImproperlyConfigured(f"{exc}: run uv sync --extra NAME, {extras}") from exc
+except (ModuleNotFoundError, RuntimeError, ValueError) as exc:
+    raise ImproperlyConfigured(
+        "SENTRY_DSN (which needs uv sync --extra sentry) "
+        f"or OTEL_EXPORTER_OTLP_ENDPOINT (uv sync --extra opentelemetry): {exc}"
+    ) from exc
