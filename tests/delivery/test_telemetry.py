@@ -261,6 +261,7 @@ def test_the_standard_variables_and_a_server_that_forks_after_loading_the_site_w
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.variables["OTEL_EXPORTER_OTLP_ENDPOINT"],
         "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
         "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=shop",
+        "OTEL_RESOURCE_ATTRIBUTES": "team=shop",
         "OTEL_SERVICE_NAME": "named",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "",
@@ -273,6 +274,7 @@ def test_the_standard_variables_and_a_server_that_forks_after_loading_the_site_w
     assert [span["url.path"] for span in spans] == ["/"]
     assert metrics == {}
     assert resource["service.name"] == "named"
+    assert (resource["team"], resource["service.version"]) == ("shop", "unknown")
     assert {path for path, _, _ in collector.received} == {"/v1/traces"}
     [(_, headers, _)] = collector.received
     assert (headers["x-tenant"], headers["content-encoding"]) == ("shop", "gzip")

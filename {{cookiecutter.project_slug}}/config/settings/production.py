@@ -157,14 +157,16 @@ try:
             raise ValueError("use http://host:4318")
         from opentelemetry.instrumentation import auto_instrumentation
 
+        tags = f"service.version={RELEASE},deployment.environment.name={ENVIRONMENT}"
+        more = os.environ.get("OTEL_RESOURCE_ATTRIBUTES")
         os.environ |= {
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "2",  # The default, 10, delays the exit by half a minute.
             "OTEL_LOGS_EXPORTER": "none",
-            "OTEL_RESOURCE_ATTRIBUTES": f"service.version={RELEASE},deployment.environment.name={ENVIRONMENT}",
             "OTEL_SERVICE_NAME": "{{ cookiecutter.project_slug }}",
             **{name: value for name, value in os.environ.items() if value},
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "django",  # TracedConfig does it.
+            "OTEL_RESOURCE_ATTRIBUTES": f"{tags},{more}" if more else tags,
             "OTEL_SEMCONV_STABILITY_OPT_IN": "http",  # Other names would bypass its hook.
         }
         auto_instrumentation.initialize(swallow_exceptions=False)
