@@ -50,6 +50,22 @@ def test_removing_the_example_by_hand_gives_a_bake_without_it(bake):
         assert (project.path / path.relative_to(without.path)).read_bytes() == path.read_bytes()
 
 
+def test_git_ignores_files_of_secrets_but_not_their_example(bake_only):
+    project = bake_only()
+    project.run("git", "init", "--quiet")
+    secret = [".env", ".env.local", ".env.production", ".envrc", "apps/.env.test"]
+    ignored = project.run("git", "check-ignore", *secret, ".env.example", "config/env.py")
+    assert ignored.split() == secret
+
+
+def test_django_s_test_command_names_pytest(bake):
+    project = bake()
+    for more in ([], ["apps.users", "--keepdb"]):
+        assert (
+            project.manage("test", *more, status=1) == "The tests run with pytest: uv run pytest\n"
+        )
+
+
 def test_the_suite_ignores_dotenv_and_the_chosen_settings_module(bake):
     project = bake()
     (project.path / ".env").write_text(

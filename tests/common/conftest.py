@@ -1,6 +1,10 @@
-"""Leave out the tests of options that this bake was not made with."""
+"""Leave out the tests of options that this bake was not made with. Fixtures of several modules."""
 
 from pathlib import Path
+
+import pytest
+
+from common_tests.startapp_helpers import Service
 
 COMMON = Path(__file__).parents[1] / "common"
 OPTIONAL = {
@@ -9,3 +13,10 @@ OPTIONAL = {
     "test_whitenoise.py": "static_files/whitenoise.py",
 }
 collect_ignore = [test for test, piece in OPTIONAL.items() if not (COMMON / piece).exists()]
+
+
+@pytest.fixture
+def service(settings, tmp_path):
+    settings.BASE_DIR = tmp_path / "service"
+    settings.BASE_DIR.mkdir()
+    return Service(settings.BASE_DIR)

@@ -42,7 +42,7 @@ def test_the_compose_file_uses_only_defined_services_and_documented_variables(ba
     services, volumes = config["services"], config["volumes"]
     expected = {"web", "migrate"}
     expected |= {"db"} if answers["database"] == "postgresql" else set()
-    expected |= {"assets"} if answers["static_files"] == "s3" else set()
+    expected |= {"assets", "s3"} if answers["static_files"] == "s3" else set()
     assert services.keys() == expected
     for service in services.values():
         assert service.get("depends_on", {}).keys() <= services.keys()
@@ -52,7 +52,7 @@ def test_the_compose_file_uses_only_defined_services_and_documented_variables(ba
             assert port.startswith("127.0.0.1:")
     example = (project.path / ".env.example").read_text()
     documented = {*re.findall(r"^# ([A-Z0-9_]+)=", example, re.M)}
-    for name in expected - {"db"}:
+    for name in expected - {"db", "s3"}:
         assert services[name]["environment"].keys() <= documented
 
 
@@ -74,6 +74,9 @@ def test_documented_compose_commands_match_the_services_of_the_compose_file(bake
     ("path", "ignored"),
     [
         (".env", True),
+        (".env.production", True),
+        (".envrc", True),
+        ("apps/.env.local", True),
         (".git/config", True),
         ("apps/users/__pycache__/models.pyc", True),
         (".mypy_cache/3.13", True),
@@ -96,6 +99,9 @@ def create_local_files(project):
     """Create files in ``project`` that developers have locally and that no image may contain."""
     for name in (
         ".env",
+        ".env.production",
+        ".envrc",
+        "apps/.env",
         "db.sqlite3",
         "staticfiles/old.css",
         "staticfiles.json",
@@ -111,13 +117,13 @@ def create_local_files(project):
 def settings_of(service, outside):
     """Return the environment of a compose service, with its variables overridden by ``outside``.
 
-    Variables without a value are left out.
+    Variables without a value are left out. ``${NAME-value}`` gives NAME a default value.
     """
-    return {
-        name: outside.get(name, value)
+    values = {
+        name: outside.get(name, re.sub(rf"^\${{{name}-(.*)}}$", r"\1", value) if value else None)
         for name, value in service["environment"].items()
-        if outside.get(name, value) is not None
     }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def visit(url):

@@ -1,7 +1,8 @@
 """``manage.py startapp orders --model Order``: make an app that follows the conventions.
 
 Replaces Django's command. The app has a model, its migration, a receiver, an admin, a factory and
-tests, all from ``common/app_template``, and is in ``INSTALLED_APPS``. It passes all hooks and tests.
+tests, all from ``common/app_template``, and is in ``INSTALLED_APPS``. ``--page`` adds a list of its
+objects from ``common/page_template``: a view, a URL and a template. It passes all hooks and tests.
 """
 
 import ast
@@ -9,6 +10,8 @@ import keyword
 import os
 import re
 import shutil
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +23,10 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.core.management.commands import startapp
 
-TEMPLATE = str(Path(__file__).parents[2] / "app_template")
-SETTINGS = "config/settings/base.py"
+TEMPLATES = [str(Path(__file__).parents[2] / name) for name in ("app_template", "page_template")]
+# A file, a list in it, and the element to add.
+SETTINGS = ("config/settings/base.py", "INSTALLED_APPS", '"apps.{0}",')
+URLS = ("config/urls.py", "urlpatterns", 'urls.path("{0}/", urls.include("apps.{0}.urls")),')
 MAX_LENGTH = 29  # With longer names, ruff would wrap lines of the new app.
 RESERVED = {
     "app",  # Its configuration would be called AppConfig, as Django's base class is.
@@ -36,64 +41,72 @@ RESERVED = {
 class AppFiles(startapp.Command):
     """Django's command, which writes the files."""
 
-    stealth_options = ("model_name",)
+    stealth_options = ("model_name", "page")
 
     def validate_name(self, name: str, name_or_dir: str = "name") -> None:
         """Do nothing: check_app() replaces Django's check, which rejects even ``calendar``."""
 
 
 class Command(BaseCommand):
-    help = f"Makes an app in apps/ that follows the conventions, and adds it to {SETTINGS}."
+    help = f"Makes an app in apps/ that follows the conventions, and adds it to {SETTINGS[0]}."
     missing_args_message = "You must provide an application name."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="Name of the app, which is its folder and its label.")
         parser.add_argument("--model", help="Name of its model. Default: the app's, in CapWords.")
+        parser.add_argument("--page", action="store_true", help="Add a page, which lists objects.")
 
-    def handle(self, *, name: str, model: str | None, **options: Any) -> None:
+    def handle(self, *, name: str, model: str | None, page: bool, **options: Any) -> None:
         check_app(name)
         model = name.title().replace("_", "") if model is None else model
         check_model(model)
+        lists = [SETTINGS, URLS] if page else [SETTINGS]
         try:
-            is_installed = self.make_app(name, model)
+            edited = self.make_app(name, model, lists)
         except OSError as exc:
             raise CommandError(f"apps/{name} was not made, and nothing changed: {exc}") from exc
         self.stdout.write(f"Made apps/{name}, with the model {model}.")
-        if is_installed:
-            self.stdout.write(f"It is in INSTALLED_APPS of {SETTINGS}.")
-        else:
-            self.stdout.write(
-                f"{SETTINGS} was not changed, because its INSTALLED_APPS does not list one app on "
-                f'each line. Add this line to it:\n\n    "apps.{name}",\n\n'
-            )
+        for file, variable, element in lists:
+            if file in edited:
+                self.stdout.write(f"It is in {variable} of {file}.")
+            else:
+                self.stdout.write(
+                    f"{file} was not changed, because its {variable} does not list one element on "
+                    f"each line, as in a new project. Add this to it:\n\n    {element.format(name)}\n\n"
+                )
         self.stdout.write("Next: uv run manage.py migrate")
 
-    def make_app(self, name: str, model: str) -> bool:
-        """Make the app and edit the settings, or do neither; return whether the settings list it."""
-        target = Path(settings.BASE_DIR, "apps", name)
-        base = Path(settings.BASE_DIR, SETTINGS).resolve()
-        changed = add_app(base.read_bytes() if base.exists() else b"", f"apps.{name}")
-        with TemporaryDirectory(prefix=".startapp-", dir=target.parent) as temporary:
-            new_app, new_base = Path(temporary, name), Path(temporary, "base")
+    def make_app(self, name: str, model: str, lists: Sequence[Sequence[str]]) -> Collection[str]:
+        """Make the app and edit the files, or do neither; return the files that list the app."""
+        folder = Path(settings.BASE_DIR, "apps")
+        edits = {}
+        with TemporaryDirectory(prefix=".startapp-", dir=folder) as temporary, ExitStack() as undo:
+            new_app, target = Path(temporary, name), folder / name
             new_app.joinpath("migrations").mkdir(parents=True)
+            options = {"model_name": model, "page": URLS in lists}
             # Django runs Black if it is on PATH, and Black would wrap lines that ruff leaves alone.
             with mock.patch.dict(os.environ, PATH=""):
-                call_command(AppFiles(), name, str(new_app), template=TEMPLATE, model_name=model)
+                for template in TEMPLATES[: len(lists)]:
+                    call_command(AppFiles(), name, str(new_app), template=template, **options)
             new_app.joinpath("__init__.py").touch()
             new_app.joinpath("migrations/__init__.py").touch()
-            if changed:
-                new_base.write_bytes(changed)
-                shutil.copymode(base, new_base)
-            try:
-                new_app.rename(target)
-                if new_base.exists():
-                    new_base.replace(base)
-            except BaseException:  # Ctrl-C, too
-                if new_base.exists() and not new_app.exists():
-                    target.rename(new_app)
-                raise
-        return changed is not None
+            for file, variable, element in lists:
+                path = Path(settings.BASE_DIR, file).resolve()
+                source = path.read_bytes() if path.exists() else b""
+                if changed := add_element(source, name, variable, element):
+                    new, old = Path(temporary, f"new-{path.name}"), Path(temporary, path.name)
+                    for copy, text in ((new, changed), (old, source)):
+                        copy.write_bytes(text)
+                        shutil.copymode(path, copy)
+                    edits[file] = new, old, path
+            new_app.rename(target)
+            undo.callback(target.rename, new_app)
+            for new, old, path in edits.values():
+                undo.callback(old.replace, path)
+                new.replace(path)
+            undo.pop_all()
+        return edits
 
 
 def check_app(name: str) -> None:
@@ -130,26 +143,31 @@ def check_name(name: str, kind: str, pattern: str, advice: str) -> None:
         )
 
 
-def add_app(source: bytes, app: str) -> bytes | None:
-    """Return ``source`` with a new line for ``app`` at the end of the list ``INSTALLED_APPS``.
+def add_element(source: bytes, app: str, variable: str, element: str) -> bytes | None:
+    """Return ``source`` with a line for the app at the end of the list ``variable``.
 
     Return ``source`` itself if the list has the app. Return None if no line can be added, because
-    the list is computed, has not one app a line, or does not exist.
+    the list is computed, has not one element a line, or does not exist.
     """
     assigned = [
         statement.value
         for statement in ast.parse(source).body
         if isinstance(statement, ast.Assign | ast.AnnAssign)
-        and ast.unparse(statement).startswith(("INSTALLED_APPS =", "INSTALLED_APPS:"))
+        and ast.unparse(statement).startswith((f"{variable} =", f"{variable}:"))
     ]
     match assigned:
         case [ast.List([*_, last]) as listed]:
-            if re.search(rf"'{re.escape(app)}['.]", ast.unparse(listed)):
-                return source  # The app, or its AppConfig.
-            lines = source.splitlines(keepends=True)
-            # If the last line has only apps with commas, another line can follow it.
-            pattern = rb"""([ \t]+)(?:["'][\w.]+["'],[ \t]*)+(?:#.*?)?(\r?\n)"""
-            if found := re.fullmatch(pattern, lines[last.lineno - 1]):
-                lines.insert(last.lineno, found[1] + f'"{app}",'.encode() + found[2])
+            if re.search(rf"'apps\.{app}['.]", ast.unparse(listed)):
+                return source  # The app, its AppConfig or its URLs.
+            lines, end = source.splitlines(keepends=True), last.end_lineno or 0
+            # Another line can follow an element of the same kind with only a comma and a comment.
+            start = element.partition('"')[0] + "'"
+            indent = re.match(rb"[ \t]+", lines[end - 1])
+            rest = re.fullmatch(rb",[ \t]*(?:#.*?)?(\r?\n)", lines[end - 1][last.end_col_offset :])
+            if indent and rest and ast.unparse(last).startswith(start):
+                new = element.format(app)
+                if len(new) > 96:  # Wrap the line where ruff would.
+                    new = re.sub(r"\((.*)\),", r"(\n        \1\n    ),", new)
+                lines.insert(end, indent[0] + new.encode() + rest[1])
                 return b"".join(lines)
     return None

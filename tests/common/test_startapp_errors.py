@@ -1,0 +1,127 @@
+"""``manage.py startapp``: names that it refuses, and errors after which nothing has changed."""
+
+import errno
+import os
+import re
+import shutil
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from django.core.management import CommandError
+from django.template import Engine
+
+from common_tests.startapp_helpers import (
+    APP,
+    BASE,
+    assert_refused,
+    raising,
+    written,
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "1st", "Orders", "our-app", "überall", "../x", "x/y", "x\n", "class", "x" * 30]
+)
+def test_a_name_that_is_not_valid_is_refused(service, name):
+    assert_refused(service, f"{re.escape(repr(name))} is not a valid app name.*at most 29", name)
+
+
+@pytest.mark.parametrize("name", ["app", "build", "common_tests", "tests"])
+def test_a_reserved_name_is_refused(service, name):
+    assert_refused(service, f"'{name}' is not a valid app name.* none of .*{name}", name)
+
+
+def test_the_label_of_an_installed_app_is_refused(service):
+    assert_refused(service, "'auth' conflicts with .* 'django.contrib.auth'", "auth")
+
+
+def test_the_name_of_a_module_of_apps_is_refused(service, monkeypatch):
+    module = ModuleType(f"apps.{APP}")
+    module.__spec__ = ModuleSpec(module.__name__, None)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert_refused(service, "'apps.made_by_startapp' conflicts with an existing Python module")
+
+
+def test_the_name_of_a_module_outside_apps_is_accepted(service, monkeypatch):
+    monkeypatch.setitem(sys.modules, APP, ModuleType(APP))
+    service.startapp()
+    assert service.app.exists()
+
+
+@pytest.mark.parametrize("model", ["", "order", "Our_Order", "Örder", "1st", "None", "X" * 30])
+def test_a_model_that_is_not_valid_is_refused(service, model):
+    message = f"{model!r} is not a valid model name.*--model.*at most 29"
+    assert_refused(service, message, model=model)
+
+
+@pytest.mark.parametrize("model", ["Any", "O", "TestResult"])
+def test_a_reserved_model_is_refused(service, model):
+    message = f"'{model}' is not a valid model name.*--model.*'Test'.* none of Any, I, O,"
+    assert_refused(service, message, model=model)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_an_existing_path_is_not_touched(service, make):
+    make(service.app)
+    before = written(service.app)
+    with pytest.raises(CommandError, match=f"'{service.app}' already exists"):
+        service.startapp()
+    assert written(service.app) == before
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_not_touched(service, monkeypatch):
+    def make(*args):
+        service.app.mkdir(exist_ok=True)
+        (service.app / "notes").touch()
+
+    monkeypatch.setattr(shutil, "copymode", make)
+    with pytest.raises(CommandError, match=f"not empty: .* -> '{service.app}'$"):
+        service.startapp()
+    assert [*service.app.iterdir()] == [service.app / "notes"]
+    assert service.base.read_bytes() == BASE
+
+
+STEPS = [
+    (Engine, "from_string"),
+    (Path, "touch"),
+    (shutil, "copymode"),
+    (os, "rename"),
+    (os, "replace"),
+]
+
+
+@pytest.mark.parametrize("page", [False, True])
+@pytest.mark.parametrize(("module", "step"), STEPS)
+def test_an_error_leaves_nothing(service, monkeypatch, module, step, page):
+    monkeypatch.setattr(module, step, raising(OSError(errno.ENOSPC, "No space left")))
+    message = "apps/made_by_startapp was not made, and nothing changed: .*No space"
+    assert_refused(service, message, page=page)
+
+
+@pytest.mark.parametrize("page", [False, True])
+@pytest.mark.parametrize(("module", "step"), STEPS)
+def test_ctrl_c_leaves_nothing(service, monkeypatch, module, step, page):
+    before = service.files()
+    monkeypatch.setattr(module, step, raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        service.startapp(page=page)
+    assert service.files() == before
+
+
+@pytest.mark.parametrize("path", ["base", "urls"])
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "I/O error"), KeyboardInterrupt()])
+def test_an_error_after_a_file_is_replaced_leaves_nothing(service, monkeypatch, path, error):
+    before, replace, errors = service.files(), os.replace, [error]
+
+    def replace_and_fail(source, target):
+        replace(source, target)
+        if Path(target) == getattr(service, path) and errors:
+            raise errors.pop()
+
+    monkeypatch.setattr(os, "replace", replace_and_fail)
+    with pytest.raises((CommandError, KeyboardInterrupt)):
+        service.startapp(page=True)
+    assert service.files() == before
