@@ -11,7 +11,9 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
+from django.utils.deprecation import MiddlewareMixin
 
 from common.logs import request_id
 
@@ -38,6 +40,16 @@ def error(request: HttpRequest, *_: Any, status: HTTPStatus, **__: Any) -> HttpR
         logger.exception("error.html cannot be rendered")
         return HttpResponse(f"{status.phrase}\n", status=status, content_type="text/plain")
     return HttpResponse(page, status=status)
+
+
+class PermissionsPolicyMiddleware(MiddlewareMixin):
+    """Send ``PERMISSIONS_POLICY``, unless the view has set the header."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        return response
 
 
 bad_request = partial(error, status=HTTPStatus.BAD_REQUEST)

@@ -1,8 +1,11 @@
 """The URLs of the service. The first match wins. ``common.health`` answers ``/healthz``."""
 
 from django import urls
+from django.conf import settings
 from django.contrib import admin
 from django.views.generic import TemplateView
+
+admin.site.site_header = admin.site.site_title = settings.PROJECT_NAME
 
 urlpatterns = [
     urls.path("admin/", admin.site.urls),
