@@ -11,7 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 
@@ -45,9 +44,7 @@ def error(request: HttpRequest, *_: Any, status: HTTPStatus, **__: Any) -> HttpR
 class PermissionsPolicyMiddleware(MiddlewareMixin):
     """Send ``PERMISSIONS_POLICY``, unless the view has set the header."""
 
-    def process_response(
-        self, request: HttpRequest, response: HttpResponseBase
-    ) -> HttpResponseBase:
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         return response
 

@@ -12,30 +12,27 @@ from apps.shop.middleware import StashRequest
 from apps.shop.models import Product
 
 
-def products_set_aside(request: StashRequest) -> list[Product]:
-    return [*Product.objects.filter(pk__in=getattr(request.stash, "products", []))]
-
-
-def back(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return to the product in the list, or to the cart if its page sent the form."""
-    if "page" not in request.GET:
-        return redirect("shop:cart")
-    return redirect(f"{reverse('shop:product-list')}?{request.GET.urlencode()}#product-{pk}")
-
-
 class ProductListView(ListView):
     paginate_by = 24
     request: StashRequest
 
     def get_queryset(self) -> QuerySet[Product]:
-        return Product.objects.prefetch_related("descriptions__language")
+        products = Product.objects.prefetch_related("descriptions__language")
+        if "aside" in self.request.GET:
+            return products.filter(pk__in=getattr(self.request.stash, "products", []))
+        return products
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        stashed = Product.objects.filter(pk__in=getattr(self.request.stash, "products", []))
         return super().get_context_data(
             **kwargs,
-            stashed=products_set_aside(self.request),
+            stashed={product.pk for product in stashed},
             in_cart=sum(count for _, count in cart.lines(self.request.session)),
         )
+
+
+def back_to_product(request: HttpRequest, pk: int) -> HttpResponse:
+    return redirect(f"{reverse('shop:product-list')}?{request.GET.urlencode()}#product-{pk}")
 
 
 @require_POST
@@ -45,29 +42,23 @@ def stash_product(request: StashRequest, pk: int) -> HttpResponse:
     if pk not in stashed:
         get_object_or_404(Product, pk=pk)
     request.stash.products = sorted(stashed ^ {pk})
-    return back(request, pk)
+    return back_to_product(request, pk)
 
 
 @require_safe
-def show_cart(request: StashRequest) -> HttpResponse:
+def show_cart(request: HttpRequest) -> HttpResponse:
     lines = [
         (product, count, product.price * count) for product, count in cart.lines(request.session)
     ]
     total = sum(price for _, _, price in lines)
-    context = {
-        "lines": lines,
-        "total": total,
-        "in_cart": sum(count for _, count, _ in lines),
-        "stashed": products_set_aside(request),
-    }
-    return render(request, "shop/cart.html", context)
+    return render(request, "shop/cart.html", {"lines": lines, "total": total})
 
 
 @require_POST
 def add_to_cart(request: HttpRequest, pk: int) -> HttpResponse:
     get_object_or_404(Product, pk=pk)
     cart.add(request.session, pk)
-    return back(request, pk)
+    return back_to_product(request, pk)
 
 
 @require_POST

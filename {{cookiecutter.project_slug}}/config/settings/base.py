@@ -227,30 +227,21 @@ STORAGES: dict[str, dict[str, Any]] = {
     "staticfiles": {"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"},
 }
 
-# What pages may load: the assets, and files of this site. A directive that is None is left out.
-ASSETS = ["'self'", STATIC_URL.removeprefix("//")] if "//" in STATIC_URL else ["'self'"]
+# What pages may load: files of this site, and the assets. Kinds that have no directive of their own, such as
+# script-src, follow default-src. Only the header of a page whose template uses the nonce contains one.
 CSP: dict[str, Any] = {
-    "default-src": ["'self'"],
-    "script-src": [*ASSETS],
-    "style-src": [*ASSETS],
-    "img-src": [*ASSETS, "data:"],
-    "font-src": [*ASSETS],
-    "object-src": ["'none'"],
-    "base-uri": ["'none'"],
+    "default-src": ["'self'", *([STATIC_URL] if "//" in STATIC_URL else [])],
     "form-action": ["'self'"],
-    "frame-ancestors": ["'none'"],
+    **dict.fromkeys(["base-uri", "frame-ancestors", "object-src"], ["'none'"]),
     "report-uri": env.get_value("CSP_REPORT_URI", cast=report_uri, default=None),
 }
 # jinja: if cookiecutter.django_version == "5.2"
+CSP["default-src"].append(import_string("csp.constants.NONCE"))
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": CSP}
-NONCE = import_string("csp.constants.NONCE")
 # jinja: else
+CSP["default-src"].append(import_string("django.utils.csp.CSP").NONCE)
 SECURE_CSP = CSP
-NONCE = import_string("django.utils.csp.CSP").NONCE
 # jinja: endif
-# Only the header of a page whose template uses the nonce has one, so that caches can keep the others.
-CSP["script-src"].append(NONCE)
-CSP["style-src"].append(NONCE)
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 # Suspends the receivers of common.signals, for bulk loads. `check --deploy` warns while it is on.

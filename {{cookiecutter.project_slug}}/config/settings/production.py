@@ -77,9 +77,8 @@ STORAGES = {
         },
     },
 }
-# Pages may load the assets from the bucket, and nothing from other buckets of the same host.
-for directive in ("script-src", "style-src", "img-src", "font-src"):
-    CSP[directive].append(f"https://{domain}/" if domain else f"{endpoint.rstrip('/')}/{bucket}/")
+# Pages may load files of the bucket, and none of other buckets of the same host.
+CSP["default-src"].append(f"https://{domain}/" if domain else f"{endpoint.rstrip('/')}/{bucket}/")
 # jinja: endif
 # jinja: if cookiecutter.database == "postgresql"
 env.str("DATABASE_URL")  # Required: only development and tests have a private server.
