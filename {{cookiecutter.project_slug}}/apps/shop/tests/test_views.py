@@ -1,9 +1,6 @@
 """How to test pages with Django's test client. The cart has no client: it needs only a session."""
 
-from datetime import timedelta
-
 from django.urls import reverse
-from django.utils import timezone
 
 from apps.shop import cart
 from apps.shop.tests.factories import DescriptionFactory, ProductFactory
@@ -100,12 +97,3 @@ class CartTests(TestCase):
             cart.add(self.session, pk)
         kettle.delete()
         assert cart.lines(self.session) == [(mug, 2)]
-
-    def test_a_cart_is_abandoned_once_it_has_not_changed_since(self):
-        now = timezone.now()
-        assert not cart.is_abandoned(self.session, now)
-        cart.add(self.session, 7)
-        assert not cart.is_abandoned(self.session, now)
-        assert cart.is_abandoned(self.session, now + timedelta(hours=1))
-        cart.remove(self.session, 7)
-        assert not cart.is_abandoned(self.session, now + timedelta(hours=1))
