@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import tarfile
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -61,7 +62,14 @@ urlpatterns[:0] = [
 DescriptionInline.autocomplete_fields = ["language"]
 admin.site.get_model_admin(Language).search_fields = ["name"]
 """
-PRODUCTS = """
+PREPARE = """
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+
+call_command("migrate", verbosity=0)
+for name in ("ada", "grace"):
+    get_user_model().objects.create_superuser(name, f"{name}@example.com", "correct horse")
+
 from apps.shop.models import Description, Language, Product
 english = Language.objects.create(code="en", name="English")
 german = Language.objects.create(code="de", name="Deutsch")
@@ -104,8 +112,16 @@ def axe(tmp_path_factory):
         return str(archive.extractfile("package/axe.min.js").read(), "utf-8")
 
 
-class Collector(BaseHTTPRequestHandler):
-    """Keeps each report of a violation in ``reports`` of its server."""
+class Collector(ThreadingHTTPServer):
+    """A server that keeps the reports of violations that browsers post to it."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Reports)
+        self.reports: list[str] = []
+
+
+class Reports(BaseHTTPRequestHandler):
+    server: Collector
 
     def do_POST(self):
         length = int(self.headers["Content-Length"])
@@ -129,8 +145,7 @@ class Site:
 @contextmanager
 def production(project, **env):
     """Serve ``project`` in production over plain HTTP, for which browsers trust localhost."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
-        collector.reports = []
+    with Collector() as collector:
         threading.Thread(target=collector.serve_forever, daemon=True).start()
         variables = {
             **PRODUCTION,
@@ -138,16 +153,13 @@ def production(project, **env):
             "SECURE_PROXY_SSL_HEADER": "",
             "SECURE_SSL_REDIRECT": "false",
             "CSP_REPORT_URI": f"http://localhost:{collector.server_port}/csp",
-            "DJANGO_SUPERUSER_PASSWORD": "correct horse",
             # Browsers open connections before they need them.
             "GUNICORN_CMD_ARGS": "--threads=8",
             **env,
         }
-        project.manage("migrate", **variables)
-        project.manage("collectstatic", "--no-input", **variables)
-        user = ("--username=ada", "--email=ada@example.com")
-        project.manage("createsuperuser", "--no-input", *user, **variables)
-        project.manage("shell", "-c", PRODUCTS, **variables)
+        build = {"DJANGO_SETTINGS_MODULE": "config.settings.build"}
+        project.manage("collectstatic", "--no-input", **build)
+        project.manage("shell", "-c", PREPARE, **variables)
         with project.serving("uv", "run", *GUNICORN, **variables) as url:
             yield Site(project, url.replace("127.0.0.1", "localhost"), collector.reports)
         collector.shutdown()
@@ -159,11 +171,23 @@ def plant(project):
     return project
 
 
-@pytest.fixture(scope="session", params=["5.2", "6.1"])
-def site(request, tmp_path_factory, bake_into):
-    folder = tmp_path_factory.mktemp("browser") / "bake"
-    with production(plant(bake_into(folder, TEMPLATE, {"django_version": request.param}))) as site:
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory, bake_into):
+    """Yield a function that returns the site with this Django, and serves it until the last test ends."""
+    with ExitStack() as stack:
+
+        @cache
+        def site(django_version):
+            folder = tmp_path_factory.mktemp("browser") / "bake"
+            project = plant(bake_into(folder, TEMPLATE, {"django_version": django_version}))
+            return stack.enter_context(production(project))
+
         yield site
+
+
+@pytest.fixture(params=["5.2", "6.1"])
+def site(request, sites):
+    return sites(request.param)
 
 
 @pytest.fixture
