@@ -232,7 +232,9 @@ STORAGES: dict[str, dict[str, Any]] = {
 CSP: dict[str, Any] = {
     "default-src": ["'self'", *([STATIC_URL] if "//" in STATIC_URL else [])],
     "form-action": ["'self'"],
-    **dict.fromkeys(["base-uri", "frame-ancestors", "object-src"], ["'none'"]),
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+    "object-src": ["'none'"],
     "report-uri": env.get_value("CSP_REPORT_URI", cast=report_uri, default=None),
 }
 # jinja: if cookiecutter.django_version == "5.2"
