@@ -78,7 +78,9 @@ STORAGES = {
     },
 }
 # Pages may load files of the bucket, and none of other buckets of the same host.
-CSP["default-src"].append(f"https://{domain}/" if domain else f"{endpoint.rstrip('/')}/{bucket}/")
+for directive, sources in CSP.items():
+    if directive.endswith("-src") and "'self'" in sources:
+        sources.append(f"https://{domain}/" if domain else f"{endpoint.rstrip('/')}/{bucket}/")
 # jinja: endif
 # jinja: if cookiecutter.database == "postgresql"
 env.str("DATABASE_URL")  # Required: only development and tests have a private server.
