@@ -3,11 +3,12 @@
 from unittest import mock
 
 from django.conf import settings
+from django.http import HttpResponse
 from django.test import RequestFactory
 
 from common.logs import request_id
-from common.pages import project, server_error
-from common.testing import SimpleTestCase
+from common.pages import PermissionsPolicyMiddleware, project, server_error
+from common.testing import MiddlewareTestCase, SimpleTestCase
 
 
 class PageTests(SimpleTestCase):
@@ -35,3 +36,34 @@ class PageTests(SimpleTestCase):
             "project_name": settings.PROJECT_NAME,
             "project_description": settings.PROJECT_DESCRIPTION,
         }
+
+    def test_errors_have_the_headers_of_all_pages(self):
+        for host, status in [("testserver", 404), ("evil.example", 400)]:
+            with self.subTest(host=host):
+                response = self.client.get("/no/such/page", headers={"Host": host})
+                assert response.status_code == status
+                assert response.headers["Permissions-Policy"] == settings.PERMISSIONS_POLICY
+                policy = response.headers["Content-Security-Policy"]
+                directives = dict(part.split(maxsplit=1) for part in policy.split("; "))
+                assert directives == {
+                    "default-src": "'self'",
+                    "form-action": "'self'",
+                    "base-uri": "'none'",
+                    "frame-ancestors": "'none'",
+                    "object-src": "'none'",
+                }
+
+
+class PermissionsPolicyTests(MiddlewareTestCase):
+    middleware = PermissionsPolicyMiddleware
+
+    def test_response_has_the_policy_of_the_settings(self):
+        response = self.assertPassesThrough(self.make_request())
+        assert response.headers["Permissions-Policy"] == settings.PERMISSIONS_POLICY
+
+    def test_policy_of_a_view_is_kept(self):
+        def view(request):
+            return HttpResponse(headers={"Permissions-Policy": "camera=(self)"})
+
+        response = self.assertPassesThrough(self.make_request(), view=view)
+        assert response.headers["Permissions-Policy"] == "camera=(self)"

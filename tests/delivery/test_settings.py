@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.harness.project import PRODUCTION
+from tests.harness.project import PRODUCTION, TEMPLATE
 
 
 def value_of(project, expression, *options, **env):
@@ -41,6 +41,12 @@ def test_production_without_a_required_variable_fails_and_names_it(service, vari
         ),
         ("SECURE_PROXY_SSL_HEADER", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_PROTO,https"),
         ("LOG_LEVEL", "chatty", "LOG_LEVEL='chatty': use DEBUG"),
+        (
+            "CSP_REPORT_URI",
+            "reports.example.com",
+            "CSP_REPORT_URI='reports.example.com': use a URL",
+        ),
+        ("CSP_REPORT_URI", "https://a.example; img-src *", "CSP_REPORT_URI='https://a.example; "),
         ("DATABASE_URL", "garbage", "DATABASE_URL is not the URL of a database"),
         (
             "DATABASE_URL",
@@ -74,6 +80,9 @@ def test_the_error_for_an_invalid_value_names_the_variable_and_hides_secrets(
         ("SECRET_KEY", "$ecret", "settings.SECRET_KEY", "$ecret"),
         ("LOG_LEVEL", "debug", "settings.LOGGING['root']['level']", "DEBUG"),
         ("STATIC_ROOT", "/elsewhere", "str(settings.STATIC_ROOT)", "/elsewhere"),
+        ("STATIC_URL", "https://cdn.example.com/static/", "settings.CSP['default-src'][:2]", ["'self'", "https://cdn.example.com/static/"]),
+        ("CSP_REPORT_URI", "https://reports.example.com/csp?key=1", "settings.CSP['report-uri']", "https://reports.example.com/csp?key=1"),
+        ("CSP_REPORT_URI", "/csp", "settings.CSP['report-uri']", "/csp"),
         ("DEFAULT_FROM_EMAIL", "shop@example.com", "settings.DEFAULT_FROM_EMAIL", "shop@example.com"),
         ("DATABASE_URL", "sqlite:////elsewhere/db", "str(db.settings_dict['NAME'])", "/elsewhere/db"),
         ("DATABASE_URL", "sqlite://:memory:", "db.settings_dict['NAME']", ":memory:"),
@@ -169,26 +178,45 @@ def test_sqlite_uses_wal_a_busy_timeout_and_immediate_transactions(bake):
     assert (overridden["timeout"], overridden["transaction_mode"]) == (5, "IMMEDIATE")
 
 
-def test_an_empty_bucket_variable_counts_as_unset(bake, bucket):
-    project = bake(static_files="s3")
-    env = {**PRODUCTION, **bucket, "AWS_S3_CUSTOM_DOMAIN": "", "AWS_DEFAULT_REGION": ""}
+@pytest.fixture(scope="module")
+def s3_bake(tmp_path_factory, bake_into):
+    """Return a bake with a bucket, whose manifest is complete."""
+    folder = tmp_path_factory.mktemp("s3") / "bake"
+    project = bake_into(folder, TEMPLATE, {"static_files": "s3"})
     project.manage("collectstatic", "--no-input", DJANGO_SETTINGS_MODULE="config.settings.build")
+    return project
+
+
+def test_an_empty_bucket_variable_counts_as_unset(s3_bake, bucket):
+    project = s3_bake
+    env = {**PRODUCTION, **bucket, "AWS_S3_CUSTOM_DOMAIN": "", "AWS_DEFAULT_REGION": ""}
     storage = "__import__('django.core.files.storage').core.files.storage.storages['staticfiles']"
     assert value_of(project, f"{storage}.exists('no.css')", **env) is False  # contacts the bucket
     url = f"{storage}.url('css/site.css')"
     assert value_of(project, url, **env).startswith(
         f"{bucket['AWS_S3_ENDPOINT_URL']}/{bucket['AWS_STORAGE_BUCKET_NAME']}/static/css/site."
     )
-    amazon = {
-        **PRODUCTION,
-        "AWS_STORAGE_BUCKET_NAME": "assets",
-        "AWS_DEFAULT_REGION": "eu-south-1",
-    }
-    assert value_of(project, url, **amazon).startswith(
-        "https://assets.s3.eu-south-1.amazonaws.com/static/css/site."
-    )
-    cdn_url = value_of(project, url, **{**env, "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"})
-    assert cdn_url.startswith("https://cdn.example.com/static/css/site.")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "variables", "source"),
+    [
+        ("assets", {}, "https://assets.s3.amazonaws.com/"),
+        ("assets", {"AWS_DEFAULT_REGION": "eu-south-1"}, "https://assets.s3.eu-south-1.amazonaws.com/"),
+        ("my.assets", {"AWS_DEFAULT_REGION": "eu-south-1"}, "https://s3.eu-south-1.amazonaws.com/my.assets/"),
+        ("assets", {"AWS_DEFAULT_REGION": "cn-north-1"}, "https://assets.s3.cn-north-1.amazonaws.com.cn/"),
+        ("assets", {"AWS_S3_ENDPOINT_URL": "https://s3.example.com"}, "https://s3.example.com/assets/"),
+        ("assets", {"AWS_S3_ENDPOINT_URL": "https://s3.example.com:9000/"}, "https://s3.example.com:9000/assets/"),
+        ("assets", {"AWS_S3_ENDPOINT_URL": "https://s3.example.com", "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"}, "https://cdn.example.com/"),
+    ],
+)  # fmt: skip
+def test_pages_may_load_the_assets_of_the_bucket(s3_bake, bucket, variables, source):
+    storage = "__import__('django.core.files.storage').core.files.storage.storages['staticfiles']"
+    expression = f"[{storage}.url('css/site.css'), settings.CSP['default-src'][-1]]"
+    env = {**PRODUCTION, "AWS_STORAGE_BUCKET_NAME": bucket, **variables}
+    url, allowed = value_of(s3_bake, expression, **env)
+    assert allowed == source
+    assert url.startswith(f"{source}static/css/site.")
 
 
 def test_the_build_settings_need_no_secrets_and_contact_no_servers(bake):

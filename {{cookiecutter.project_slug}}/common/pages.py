@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.deprecation import MiddlewareMixin
 
 from common.logs import request_id
 
@@ -38,6 +39,14 @@ def error(request: HttpRequest, *_: Any, status: HTTPStatus, **__: Any) -> HttpR
         logger.exception("error.html cannot be rendered")
         return HttpResponse(f"{status.phrase}\n", status=status, content_type="text/plain")
     return HttpResponse(page, status=status)
+
+
+class PermissionsPolicyMiddleware(MiddlewareMixin):
+    """Send ``PERMISSIONS_POLICY``, unless the view has set the header."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        return response
 
 
 bad_request = partial(error, status=HTTPStatus.BAD_REQUEST)

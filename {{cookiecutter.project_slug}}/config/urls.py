@@ -1,11 +1,18 @@
 """The URLs of the service. The first match wins. ``common.health`` answers ``/healthz``."""
 
 from django import urls
+from django.conf import settings
 from django.contrib import admin
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.views.generic import TemplateView
+
+admin.site.site_header = admin.site.site_title = settings.PROJECT_NAME
 
 urlpatterns = [
     urls.path("admin/", admin.site.urls),
+    # Browsers ask for it on pages that name no icon, such as those of the admin.
+    urls.path("favicon.ico", lambda request: redirect(static("img/mark.svg"))),
     # jinja: if cookiecutter.example_app
     urls.path("", urls.include("apps.shop.urls")),  # example
     # jinja: endif

@@ -17,7 +17,10 @@ class ProductListView(ListView):
     request: StashRequest
 
     def get_queryset(self) -> QuerySet[Product]:
-        return Product.objects.prefetch_related("descriptions__language")
+        products = Product.objects.prefetch_related("descriptions__language")
+        if "aside" in self.request.GET:
+            return products.filter(pk__in=getattr(self.request.stash, "products", []))
+        return products
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         stashed = Product.objects.filter(pk__in=getattr(self.request.stash, "products", []))
@@ -28,8 +31,8 @@ class ProductListView(ListView):
         )
 
 
-def back_to_products(request: HttpRequest) -> HttpResponse:
-    return redirect(f"{reverse('shop:product-list')}?{request.GET.urlencode()}")
+def back_to_product(request: HttpRequest, pk: int) -> HttpResponse:
+    return redirect(f"{reverse('shop:product-list')}?{request.GET.urlencode()}#product-{pk}")
 
 
 @require_POST
@@ -39,7 +42,7 @@ def stash_product(request: StashRequest, pk: int) -> HttpResponse:
     if pk not in stashed:
         get_object_or_404(Product, pk=pk)
     request.stash.products = sorted(stashed ^ {pk})
-    return back_to_products(request)
+    return back_to_product(request, pk)
 
 
 @require_safe
@@ -55,7 +58,7 @@ def show_cart(request: HttpRequest) -> HttpResponse:
 def add_to_cart(request: HttpRequest, pk: int) -> HttpResponse:
     get_object_or_404(Product, pk=pk)
     cart.add(request.session, pk)
-    return back_to_products(request)
+    return back_to_product(request, pk)
 
 
 @require_POST

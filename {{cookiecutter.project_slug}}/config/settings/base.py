@@ -1,10 +1,12 @@
 """Settings that all environments share. ``.env.example`` lists the variables that change them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
@@ -63,6 +65,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that health probes need no allowed host, no HTTPS and no session.
     "common.health.HealthzMiddleware",
+    # Before all that can answer, so that each answer has their headers.
+    "{{ cookiecutter._django[cookiecutter.django_version].csp_middleware }}",
+    "common.pages.PermissionsPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     # jinja: if cookiecutter.static_files == "whitenoise"
     "common.static_files.whitenoise.WhiteNoiseMiddleware",
@@ -93,6 +98,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "common.pages.project",
+                "{{ cookiecutter._django[cookiecutter.django_version].csp_processor }}",
             ],
         },
     },
@@ -166,6 +172,12 @@ def mailer(default: str) -> dict[str, Any]:
     return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": options}
 
 
+def report_uri(value: str) -> str:
+    if not re.fullmatch(r"(https?:/)?/[^\s;,]+", value):
+        raise ValueError("use a URL: https://reports.example.com/csp")
+    return value
+
+
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -214,6 +226,25 @@ STORAGES: dict[str, dict[str, Any]] = {
     # of their hashed names to BASE_DIR, beside the code.
     "staticfiles": {"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"},
 }
+
+# What pages may load: files of this site, and the assets. Kinds that have no directive of their own, such as
+# script-src, follow default-src. Only the header of a page whose template uses the nonce contains one.
+CSP: dict[str, Any] = {
+    "default-src": ["'self'", *([STATIC_URL] if "//" in STATIC_URL else [])],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+    "object-src": ["'none'"],
+    "report-uri": env.get_value("CSP_REPORT_URI", cast=report_uri, default=None),
+}
+# jinja: if cookiecutter.django_version == "5.2"
+CSP["default-src"].append(import_string("csp.constants.NONCE"))
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": CSP}
+# jinja: else
+CSP["default-src"].append(import_string("django.utils.csp.CSP").NONCE)
+SECURE_CSP = CSP
+# jinja: endif
+PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 # Suspends the receivers of common.signals, for bulk loads. `check --deploy` warns while it is on.
 SUSPEND_SIGNALS = env.bool("SUSPEND_SIGNALS", default=False)

@@ -60,21 +60,33 @@ STORAGES = {
 }
 # jinja: else
 # Only collectstatic contacts the bucket: the site reads names from the manifest and signs no URLs.
+bucket = env.str("AWS_STORAGE_BUCKET_NAME")
 endpoint = env.str("AWS_S3_ENDPOINT_URL", default=None)
+region = env.str("AWS_DEFAULT_REGION", default="")
+# Amazon gets URLs that name the region: some regions answer to no others.
+amazon = f"s3.{region}.amazonaws.com" if region else "s3.amazonaws.com"
+if region.startswith("cn-"):
+    amazon += ".cn"
+# The certificate of Amazon does not cover names with more dots.
+amazon = f"{amazon}/{bucket}" if "." in bucket else f"{bucket}.{amazon}"
+domain = env.str("AWS_S3_CUSTOM_DOMAIN", default=None if endpoint else amazon)
 STORAGES = {
     **STORAGES,
     "staticfiles": {
         "BACKEND": "common.static_files.s3.RootManifestS3Storage",
         "OPTIONS": {
-            "bucket_name": env.str("AWS_STORAGE_BUCKET_NAME"),
+            "bucket_name": bucket,
             "location": env.str("AWS_LOCATION", default="static"),
             "endpoint_url": endpoint,
-            # Amazon gets URLs that name the region: some regions answer to no others.
-            "addressing_style": "auto" if endpoint else "virtual",
-            "custom_domain": env.str("AWS_S3_CUSTOM_DOMAIN", default=None),
+            "addressing_style": "path" if endpoint else "virtual",
+            "custom_domain": domain,
         },
     },
 }
+# Pages may load files of the bucket, and none of other buckets of the same host.
+for directive, sources in CSP.items():
+    if directive.endswith("-src") and "'self'" in sources:
+        sources.append(f"https://{domain}/" if domain else f"{endpoint.rstrip('/')}/{bucket}/")
 # jinja: endif
 # jinja: if cookiecutter.database == "postgresql"
 env.str("DATABASE_URL")  # Required: only development and tests have a private server.

@@ -64,7 +64,9 @@ def test_each_url_is_answered(admin_client, route):
         "No path leads to this view. Add an argument to ARGUMENTS or the route to SKIPPED, "
         "or move the route before one that matches the same paths."
     )
-    assert admin_client.get(path).status_code < 500
+    response = admin_client.get(path)
+    assert response.status_code < 500
+    assert {"Content-Security-Policy", "Permissions-Policy"} <= response.headers.keys()
 
 
 @pytest.mark.parametrize("page", sorted(ADMINS.keys() - SKIPPED))
