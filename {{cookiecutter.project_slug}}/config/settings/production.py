@@ -125,7 +125,6 @@ LOGGING = {
 }
 
 RELEASE = env.str("RELEASE", default="unknown")
-ENVIRONMENT = env.str("ENVIRONMENT", default="production")
 
 
 def without_personal_data(event: Any, hint: Any) -> Any:
@@ -159,7 +158,6 @@ try:
         sentry_sdk.init(
             dsn,
             release=RELEASE,
-            environment=ENVIRONMENT,
             auto_session_tracking=False,
             include_local_variables=False,  # They may hold passwords.
             before_send=without_personal_data,
@@ -169,8 +167,7 @@ try:
             raise ValueError("use http://host:4318")
         from opentelemetry.instrumentation import auto_instrumentation
 
-        tags = f"service.version={RELEASE},deployment.environment.name={ENVIRONMENT}"
-        more = os.environ.get("OTEL_RESOURCE_ATTRIBUTES")
+        tags = [f"service.version={RELEASE}", os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")]
         os.environ |= {
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "2",  # The default, 10, delays the exit by half a minute.
@@ -178,7 +175,7 @@ try:
             "OTEL_SERVICE_NAME": "{{ cookiecutter.project_slug }}",
             **{name: value for name, value in os.environ.items() if value},
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "django",  # TracedConfig does it.
-            "OTEL_RESOURCE_ATTRIBUTES": f"{tags},{more}" if more else tags,
+            "OTEL_RESOURCE_ATTRIBUTES": ",".join(filter(None, tags)),
             "OTEL_SEMCONV_STABILITY_OPT_IN": "http",  # Other names would bypass its hook.
         }
         auto_instrumentation.initialize(swallow_exceptions=False)
