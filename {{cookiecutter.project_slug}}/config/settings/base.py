@@ -6,6 +6,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from common import logs
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 
@@ -63,6 +65,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that health probes need no allowed host, no HTTPS and no session.
     "common.health.HealthzMiddleware",
+    "common.logs.request_log",
     "django.middleware.security.SecurityMiddleware",
     # jinja: if cookiecutter.static_files == "whitenoise"
     "common.static_files.whitenoise.WhiteNoiseMiddleware",
@@ -166,6 +169,12 @@ def mailer(default: str) -> dict[str, Any]:
     return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": options}
 
 
+def header(value: str) -> str:
+    if not value.replace("-", "").isalnum():
+        raise ValueError("use the name of a header: X-Request-ID")
+    return value
+
+
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -214,6 +223,9 @@ STORAGES: dict[str, dict[str, Any]] = {
     # of their hashed names to BASE_DIR, beside the code.
     "staticfiles": {"BACKEND": "common.static_files.manifest.RootManifestStaticFilesStorage"},
 }
+
+LOGGING = logs.config(env.str("LOG_FORMAT", default="text"), env.str("LOG_LEVEL", default="INFO"))
+REQUEST_ID_HEADER = env.get_value("REQUEST_ID_HEADER", cast=header, default="")
 
 # Suspends the receivers of common.signals, for bulk loads. `check --deploy` warns while it is on.
 SUSPEND_SIGNALS = env.bool("SUSPEND_SIGNALS", default=False)

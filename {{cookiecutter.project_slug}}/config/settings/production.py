@@ -1,6 +1,4 @@
-"""Production: secrets have no defaults, all requests use HTTPS, logs go to stdout."""
-
-import logging
+"""Production: secrets have no defaults, all requests use HTTPS."""
 
 from config.settings.base import *
 from config.settings.base import STORAGES, env
@@ -13,12 +11,6 @@ def proxy_header(value: str) -> tuple[str, str]:
             "use a header as WSGI names it, and its value: HTTP_X_FORWARDED_PROTO,https"
         )
     return header, https
-
-
-def log_level(value: str) -> str:
-    if value.upper() not in logging.getLevelNamesMapping():
-        raise ValueError("use DEBUG, INFO, WARNING, ERROR or CRITICAL")
-    return value.upper()
 
 
 # jinja: if cookiecutter.database == "postgresql"
@@ -84,24 +76,3 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     }
     DATABASES["default"] |= {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 # jinja: endif
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-    },
-    "handlers": {
-        "stdout": {
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stdout",
-            "formatter": "line",
-        },
-    },
-    "root": {
-        "handlers": ["stdout"],
-        "level": env.get_value("LOG_LEVEL", cast=log_level, default="INFO"),
-    },
-    # Django would mail errors to ADMINS and print to stderr: its logs go to the root logger instead.
-    "loggers": {"django": {"level": "NOTSET", "handlers": [], "propagate": True}},
-}
