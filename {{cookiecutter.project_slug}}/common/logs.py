@@ -30,7 +30,9 @@ from django.utils.functional import SimpleLazyObject
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 logger = logging.getLogger("common.request")
 # What precedes secrets: in requests that gunicorn rejects, queries, URLs, and resets of passwords.
-SECRETS = re.compile(r"(Invalid HTTP [\w ]+: ).+|(\?)\S+|(://)[^\s/]+(?=@)|(/)\w+-[0-9a-f]{32}\b")
+SECRETS = re.compile(
+    r"(Invalid HTTP [\w ]+: ).+|(\?)\S+|(://)[^\s/]+(?=@)|(/)[\w-]+-[0-9a-f]{32}(?![\w.])"
+)
 
 
 def clean(text: str) -> str:
