@@ -173,6 +173,23 @@ TESTING_CHANGES = {
     ),
 }
 
+LOGS_CHANGES = {
+    "the user of a request is another lazy object": (
+        (
+            "django/contrib/auth/middleware.py",
+            r"SimpleLazyObject\((lambda): (get_user\(request\))\)",
+            r"type('LazyUser', (SimpleLazyObject.__base__,), "
+            r"{'_setup': \1 self: setattr(self, '_wrapped', \2)})()",
+        ),
+    ),
+    "SESSION_KEY of auth is renamed": renamed(
+        "SESSION_KEY", "_SESSION_KEY", "django/contrib/auth/*.py"
+    ),
+    "runserver formats its lines itself": (
+        ("django/core/servers/basehttp.py", r"format,\s+\*args,(?=\s+request=)", "format % args,"),
+    ),
+}
+
 MANAGEMENT_CHANGES = {
     "TemplateCommand.validate_name is renamed": renamed(
         "validate_name", "_validate_name", "django/core/management/templates.py"
@@ -189,6 +206,7 @@ CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
         **STATIC_FILES_CHANGES,
         **SESSIONS_CHANGES,
         **TESTING_CHANGES,
+        **LOGS_CHANGES,
         **MANAGEMENT_CHANGES,
     },
     "s3": S3_CHANGES,

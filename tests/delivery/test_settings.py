@@ -41,6 +41,8 @@ def test_production_without_a_required_variable_fails_and_names_it(service, vari
         ),
         ("SECURE_PROXY_SSL_HEADER", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_PROTO,https"),
         ("LOG_LEVEL", "chatty", "LOG_LEVEL='chatty': use DEBUG"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT='xml': use text or json"),
+        ("REQUEST_ID_HEADER", "HTTP_X_ID", "REQUEST_ID_HEADER='HTTP_X_ID': use the name of a"),
         ("DATABASE_URL", "garbage", "DATABASE_URL is not the URL of a database"),
         (
             "DATABASE_URL",
@@ -73,6 +75,8 @@ def test_the_error_for_an_invalid_value_names_the_variable_and_hides_secrets(
         ("SECURE_HSTS_SECONDS", "", "settings.SECURE_HSTS_SECONDS", 3600),
         ("SECRET_KEY", "$ecret", "settings.SECRET_KEY", "$ecret"),
         ("LOG_LEVEL", "debug", "settings.LOGGING['root']['level']", "DEBUG"),
+        ("LOG_FORMAT", "json", "settings.LOGGING['handlers']['stdout']['form']", "json"),
+        ("REQUEST_ID_HEADER", "X-Request-ID", "settings.REQUEST_ID_HEADER", "X-Request-ID"),
         ("STATIC_ROOT", "/elsewhere", "str(settings.STATIC_ROOT)", "/elsewhere"),
         ("DEFAULT_FROM_EMAIL", "shop@example.com", "settings.DEFAULT_FROM_EMAIL", "shop@example.com"),
         ("DATABASE_URL", "sqlite:////elsewhere/db", "str(db.settings_dict['NAME'])", "/elsewhere/db"),
