@@ -175,18 +175,23 @@ TESTING_CHANGES = {
 
 LOGS_CHANGES = {
     "the user of a request is another lazy object": (
+        ("django/contrib/auth/middleware.py", r"SimpleLazyObject\(", "LazyUser("),
+        ("django/contrib/auth/middleware.py", "import SimpleLazyObject", "import LazyUser"),
         (
-            "django/contrib/auth/middleware.py",
-            r"SimpleLazyObject\((lambda): (get_user\(request\))\)",
-            r"type('LazyUser', (SimpleLazyObject.__base__,), "
-            r"{'_setup': \1 self: setattr(self, '_wrapped', \2)})()",
+            "django/utils/functional.py",
+            r"(?s)class SimpleLazyObject(.*?)\n\n\n",
+            r"\g<0>class LazyUser\1\n\n\n",
         ),
     ),
     "SESSION_KEY of auth is renamed": renamed(
         "SESSION_KEY", "_SESSION_KEY", "django/contrib/auth/*.py"
     ),
     "runserver formats its lines itself": (
-        ("django/core/servers/basehttp.py", r"format,\s+\*args,(?=\s+request=)", "format % args,"),
+        (
+            "django/core/servers/basehttp.py",
+            r"format,\s+\*args,(?=\s+(request|extra)=)",
+            "format % args,",
+        ),
     ),
 }
 
