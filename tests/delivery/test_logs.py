@@ -28,6 +28,7 @@ urlpatterns[:0] = [
     urls.path("stream", lambda request: StreamingHttpResponse(iter([b"x"]))),
 ]
 """
+TEXT = r"^\S+ INFO common\.request: GET {} {} [\d.]+ms bytes=\d+ user={} \[{}\]$"
 SERVER = ("uv", "run", "--quiet", *GUNICORN)
 MALFORMED = [
     f"GET /?t={SECRET} HTTP/9.9\r\n\r\n",
@@ -115,6 +116,11 @@ def test_json_log_has_one_line_for_each_request_and_no_secret(site):
     assert len(requests) == sum(line["logger"] == "common.request" for line in lines)
     assert [requests.pop(value)[0] for value in cut_off] == ["/post"]
     assert requests == expected
+    readme = (site.path / "README.md").read_text()
+    example = json.loads(re.search(r'^\{"time".*\}$', readme, re.M)[0])
+    assert (
+        next(line for line in lines if line["logger"] == "common.request").keys() == example.keys()
+    )
     # Only the two views that fail have tracebacks: the rest is what a visitor can cause.
     failed = {line["request_id"] for line in lines if "exception" in line}
     assert failed
@@ -136,8 +142,9 @@ def test_text_log_has_the_tracebacks_of_a_failure_once_a_second(site):
         time.sleep(1.1)
         fetch(url)
     log = log_of(site, url)
-    own = r"^\S+ INFO common\.request: GET /crash 500 [\d.]+ms bytes=\d+ user=- \[request-\d+\]$"
-    assert len(re.findall(own, log, re.M)) == 100
+    assert len(re.findall(TEXT.format("/crash", 500, "-", r"request-\d+"), log, re.M)) == 100
+    readme = (site.path / "README.md").read_text()
+    assert re.search(TEXT.format(r"\S+", 200, r"\d+", r"[0-9a-f]+"), readme, re.M)
     errors = re.findall(r"^\S+ ERROR django\.request: Internal Server Error: /crash", log, re.M)
     assert 1 <= len(errors) <= seconds + 1
     assert log.count("    Traceback (most recent call last):\n") == len(errors)
