@@ -173,6 +173,28 @@ TESTING_CHANGES = {
     ),
 }
 
+LOGS_CHANGES = {
+    "the user of a request is another lazy object": (
+        ("django/contrib/auth/middleware.py", r"SimpleLazyObject\(", "LazyUser("),
+        ("django/contrib/auth/middleware.py", "import SimpleLazyObject", "import LazyUser"),
+        (
+            "django/utils/functional.py",
+            r"(?s)class SimpleLazyObject(.*?)\n\n\n",
+            r"\g<0>class LazyUser\1\n\n\n",
+        ),
+    ),
+    "SESSION_KEY of auth is renamed": renamed(
+        "SESSION_KEY", "_SESSION_KEY", "django/contrib/auth/*.py"
+    ),
+    "runserver formats its lines itself": (
+        (
+            "django/core/servers/basehttp.py",
+            r"format,\s+\*args,(?=\s+(request|extra)=)",
+            "format % args,",
+        ),
+    ),
+}
+
 MANAGEMENT_CHANGES = {
     "TemplateCommand.validate_name is renamed": renamed(
         "validate_name", "_validate_name", "django/core/management/templates.py"
@@ -189,6 +211,7 @@ CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
         **STATIC_FILES_CHANGES,
         **SESSIONS_CHANGES,
         **TESTING_CHANGES,
+        **LOGS_CHANGES,
         **MANAGEMENT_CHANGES,
     },
     "s3": S3_CHANGES,

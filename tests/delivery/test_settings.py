@@ -47,6 +47,8 @@ def test_production_without_a_required_variable_fails_and_names_it(service, vari
             "CSP_REPORT_URI='reports.example.com': use a URL",
         ),
         ("CSP_REPORT_URI", "https://a.example; img-src *", "CSP_REPORT_URI='https://a.example; "),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT='xml': use text or json"),
+        ("REQUEST_ID_HEADER", "HTTP_X_ID", "REQUEST_ID_HEADER='HTTP_X_ID': use the name of a"),
         ("DATABASE_URL", "garbage", "DATABASE_URL is not the URL of a database"),
         (
             "DATABASE_URL",
@@ -79,6 +81,8 @@ def test_the_error_for_an_invalid_value_names_the_variable_and_hides_secrets(
         ("SECURE_HSTS_SECONDS", "", "settings.SECURE_HSTS_SECONDS", 3600),
         ("SECRET_KEY", "$ecret", "settings.SECRET_KEY", "$ecret"),
         ("LOG_LEVEL", "debug", "settings.LOGGING['root']['level']", "DEBUG"),
+        ("LOG_FORMAT", "json", "settings.LOGGING['handlers']['stdout']['form']", "json"),
+        ("REQUEST_ID_HEADER", "X-Request-ID", "settings.REQUEST_ID_HEADER", "X-Request-ID"),
         ("STATIC_ROOT", "/elsewhere", "str(settings.STATIC_ROOT)", "/elsewhere"),
         ("STATIC_URL", "https://cdn.example.com/static/", "settings.CSP['default-src'][:2]", ["'self'", "https://cdn.example.com/static/"]),
         ("CSP_REPORT_URI", "https://reports.example.com/csp?key=1", "settings.CSP['report-uri']", "https://reports.example.com/csp?key=1"),

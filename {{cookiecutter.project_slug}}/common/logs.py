@@ -1,5 +1,168 @@
-"""Logs: one line for each request, and its id in every line."""
+"""Logs: one line for each request, its id in every line, and one format for all lines on stdout.
 
+Put ``"common.logs.request_log"`` into ``MIDDLEWARE``, below the health probes and above the rest.
+``logger.info("paid", extra={"fields": {"order": 7}})`` adds fields to a line of LOG_FORMAT=json.
+"""
+
+import json
+import logging
+import re
+import sys
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
 
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, UnreadablePostError
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.encoding import escape_uri_path
+from django.utils.functional import SimpleLazyObject
+
+# The id of the request, or empty. A job stores it, and sets it again in the process that runs it.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+logger = logging.getLogger("common.request")
+# What precedes secrets: in requests that gunicorn rejects, queries, URLs, and resets of passwords.
+SECRETS = re.compile(
+    r"(Invalid HTTP [\w ]+: ).+|(\?)\S+|(://)[^\s/]+(?=@)|(/)[\w-]+-[0-9a-f]{32}(?![\w.])"
+)
+
+
+def clean(text: str) -> str:
+    """Return ``text`` as one line: without secrets, and with its control characters escaped."""
+    text = SECRETS.sub(lambda match: f"{match[match.lastindex or 0]}***", text)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+class StdoutHandler(logging.StreamHandler[Any]):
+    """Writes records as text, with tracebacks indented below them, or as JSON, one object a line.
+
+    Of the same failure (logger, type and place), it writes one a second, and then how many more.
+    """
+
+    def __init__(self, form: str) -> None:
+        super().__init__(sys.stdout)
+        self.is_json = form == "json"
+        self.failures: dict[tuple[str, str, str], list[float]] = {}  # their times and counts
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "django.server" and record.args:
+            return  # runserver writes this line for each request: it would be the second one.
+        now = time.monotonic()
+        for failure, (since, more) in [*self.failures.items()]:
+            if now >= since + 1:
+                del self.failures[failure]
+                if more:
+                    args = (failure[1], more)
+                    count = logging.LogRecord(failure[0], 40, "", 0, "%s: %d more", args, None)
+                    count.fields = {"request_id": ""}  # not that of the request under way
+                    super().emit(count)
+        kind, exc, trace = record.exc_info or (None, None, None)
+        rejected = record.name.startswith("django.") and getattr(record, "status_code", 500) < 500
+        if exc and (rejected or isinstance(exc, UnreadablePostError)):
+            # A visitor can cause this. Later handlers, as for mail, get the lower level.
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        elif kind:
+            failure = (record.name, kind.__name__, str(traceback.extract_tb(trace, limit=-1)))
+            if failure in self.failures:
+                self.failures[failure][1] += 1
+                return
+            self.failures[failure] = [now, 0]
+        super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        # Django logs some responses after the middleware, and passes the request.
+        meta = getattr(getattr(record, "request", None), "META", {})
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": clean(record.getMessage()),
+            "request_id": request_id.get() or meta.get("REQUEST_ID", ""),
+            **getattr(record, "fields", {}),
+        }
+        trace = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
+        lines = [clean(line) for line in trace.splitlines()]
+        if self.is_json:
+            exception = {"exception": "\n".join(lines)} if lines else {}
+            return json.dumps(fields | exception, default=str)
+        line = "{time} {level} {logger}: {message} [{request_id}]".format_map(fields)
+        return "\n    ".join([line.removesuffix(" []"), *lines])
+
+
+def config(format: str, level: str) -> dict[str, Any]:
+    """Return LOGGING for Django and gunicorn: all loggers pass their records on to stdout."""
+    if format not in {"text", "json"}:
+        raise ImproperlyConfigured(f"LOG_FORMAT={format!r}: use text or json")
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise ImproperlyConfigured(f"LOG_LEVEL={level!r}: use DEBUG, INFO, WARNING or ERROR")
+    others = ["django", "django.server", "gunicorn.error"]  # By default, they do not pass all on.
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {"stdout": {"()": "common.logs.StdoutHandler", "form": format}},
+        "root": {"handlers": ["stdout"], "level": level.upper()},
+        "loggers": {
+            **{name: {"level": "NOTSET", "handlers": [], "propagate": True} for name in others},
+            "gunicorn.access": {"level": "CRITICAL"},  # would log requests again, with queries
+        },
+    }
+
+
+@sync_and_async_middleware
+def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Bind the id of each request, send it as X-Request-ID, and write one line for the request."""
+
+    def sync_middleware(request: HttpRequest) -> Any:
+        with logged(request) as responses:
+            responses.append(get_response(request))
+        return responses[0]
+
+    async def async_middleware(request: HttpRequest) -> Any:
+        with logged(request) as responses:
+            responses.append(await get_response(request))
+        return responses[0]
+
+    return async_middleware if iscoroutinefunction(get_response) else sync_middleware
+
+
+@contextmanager
+def logged(request: HttpRequest) -> Iterator[list[Any]]:
+    """Run the block, which appends the response, then write the line of the request."""
+    name = getattr(settings, "REQUEST_ID_HEADER", "").upper().replace("-", "_")
+    value = request.META.get(f"HTTP_{name}", "")
+    if not re.fullmatch("[A-Za-z0-9-]{8,64}", value):
+        value = uuid.uuid4().hex
+    request.META["REQUEST_ID"] = value  # No header can set this key. Error mails list it.
+    token, started = request_id.set(value), time.perf_counter()
+    path = clean(escape_uri_path(request.path))
+    fields = {"request_id": value, "method": request.method, "path": path}
+    responses: list[Any] = []
+    try:
+        yield responses
+    finally:  # There is no response if the server stops or the client of an async view is gone.
+        request_id.reset(token)
+        fields |= {"status": None, "bytes": None, "user": user_id(request)}
+        for response in responses:
+            response["X-Request-ID"] = value
+            size = response.get("Content-Length") if response.streaming else len(response.content)
+            fields |= {"status": response.status_code, "bytes": size and int(size)}
+        fields["ms"] = round((time.perf_counter() - started) * 1000, 1)
+        shown = {name: "-" if value is None else value for name, value in fields.items()}
+        line = "%(method)s %(path)s %(status)s %(ms)sms bytes=%(bytes)s user=%(user)s"
+        logger.info(line, shown, extra={"fields": fields})
+
+
+def user_id(request: HttpRequest) -> Any:
+    """Return the id of the user if the request has loaded it: this must not cause a query."""
+    user = getattr(request, "user", None)
+    if isinstance(user, SimpleLazyObject):
+        return getattr(request.session, "_session_cache", {}).get(SESSION_KEY)
+    return getattr(user, "pk", None)  # after a login, for one

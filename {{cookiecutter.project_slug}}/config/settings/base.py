@@ -8,6 +8,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from common import logs
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 
@@ -65,6 +67,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that health probes need no allowed host, no HTTPS and no session.
     "common.health.HealthzMiddleware",
+    "common.logs.request_log",
     # Before all that can answer, so that each answer has their headers.
     "{{ cookiecutter._django[cookiecutter.django_version].csp_middleware }}",
     "common.pages.PermissionsPolicyMiddleware",
@@ -178,6 +181,12 @@ def report_uri(value: str) -> str:
     return value
 
 
+def header(value: str) -> str:
+    if not value.replace("-", "").isalnum():
+        raise ValueError("use the name of a header: X-Request-ID")
+    return value
+
+
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -245,6 +254,9 @@ CSP["default-src"].append(import_string("django.utils.csp.CSP").NONCE)
 SECURE_CSP = CSP
 # jinja: endif
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+LOGGING = logs.config(env.str("LOG_FORMAT", default="text"), env.str("LOG_LEVEL", default="INFO"))
+REQUEST_ID_HEADER = env.get_value("REQUEST_ID_HEADER", cast=header, default="")
 
 # Suspends the receivers of common.signals, for bulk loads. `check --deploy` warns while it is on.
 SUSPEND_SIGNALS = env.bool("SUSPEND_SIGNALS", default=False)

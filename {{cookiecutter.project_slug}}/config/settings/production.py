@@ -1,6 +1,5 @@
-"""Production: secrets have no defaults, all requests use HTTPS, logs go to stdout."""
+"""Production: secrets have no defaults, all requests use HTTPS."""
 
-import logging
 import os
 from typing import Any
 
@@ -19,12 +18,6 @@ def proxy_header(value: str) -> tuple[str, str]:
             "use a header as WSGI names it, and its value: HTTP_X_FORWARDED_PROTO,https"
         )
     return header, https
-
-
-def log_level(value: str) -> str:
-    if value.upper() not in logging.getLevelNamesMapping():
-        raise ValueError("use DEBUG, INFO, WARNING, ERROR or CRITICAL")
-    return value.upper()
 
 
 # jinja: if cookiecutter.database == "postgresql"
@@ -102,27 +95,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     }
     DATABASES["default"] |= {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 # jinja: endif
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-    },
-    "handlers": {
-        "stdout": {
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stdout",
-            "formatter": "line",
-        },
-    },
-    "root": {
-        "handlers": ["stdout"],
-        "level": env.get_value("LOG_LEVEL", cast=log_level, default="INFO"),
-    },
-    # Django would mail errors to ADMINS and print to stderr: its logs go to the root logger instead.
-    "loggers": {"django": {"level": "NOTSET", "handlers": [], "propagate": True}},
-}
 
 RELEASE = env.str("RELEASE", default="unknown")
 

@@ -13,6 +13,8 @@ if not env.str("DATABASE_URL", default=""):
     DATABASES = {"default": {"ENGINE": "common.postgresql", "NAME": "postgres"}}
 
 # jinja: endif
+LOGGING_CONFIG = None  # pytest shows the logs of a failed test.
+REQUEST_ID_HEADER = ""
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

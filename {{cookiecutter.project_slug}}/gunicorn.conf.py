@@ -1,0 +1,5 @@
+"""How gunicorn serves the project."""
+
+from config.settings.base import LOGGING
+
+logconfig_dict = LOGGING
