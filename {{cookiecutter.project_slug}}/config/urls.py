@@ -1,11 +1,12 @@
 """The URLs of the service. The first match wins. ``common.health`` answers ``/healthz``."""
 
 from django import urls
+from django.conf import settings
 from django.contrib import admin
 from django.views.generic import TemplateView
 
 urlpatterns = [
-    urls.path("admin/", admin.site.urls),
+    urls.path(settings.ADMIN_PATH, admin.site.urls),
     # jinja: if cookiecutter.example_app
     urls.path("", urls.include("apps.shop.urls")),  # example
     # jinja: endif

@@ -1,5 +1,6 @@
 """Settings that all environments share. ``.env.example`` lists the variables that change them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,16 @@ MIDDLEWARE = [
     # jinja: endif
 ]
 
+
+def url_path(value: str) -> str:
+    path = value.strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", path):
+        raise ValueError("use letters, digits, hyphens and underscores: staff/")
+    return f"{path}/"
+
+
 ROOT_URLCONF = "config.urls"
+ADMIN_PATH = env.get_value("ADMIN_PATH", cast=url_path, default="admin/")
 CSRF_FAILURE_VIEW = "common.pages.forbidden"
 WSGI_APPLICATION = "config.wsgi.application"
 
@@ -190,6 +200,7 @@ MAILERS = {"default": MAILER}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
 AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["common.logins.LimitingBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -15,6 +15,12 @@ def proxy_header(value: str) -> tuple[str, str]:
     return header, https
 
 
+def header_name(value: str) -> str:
+    if not (value.isascii() and value.replace("-", "").isalnum()):
+        raise ValueError("use the name of a header: X-Forwarded-For")
+    return value
+
+
 def log_level(value: str) -> str:
     if value.upper() not in logging.getLevelNamesMapping():
         raise ValueError("use DEBUG, INFO, WARNING, ERROR or CRITICAL")
@@ -37,6 +43,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = env.get_value("SECURE_PROXY_SSL_HEADER", cast=proxy_header, default=None)
+CLIENT_ADDRESS_HEADER = env.get_value("CLIENT_ADDRESS_HEADER", cast=header_name, default=None)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)

@@ -13,7 +13,10 @@ if not env.str("DATABASE_URL", default=""):
     DATABASES = {"default": {"ENGINE": "common.postgresql", "NAME": "postgres"}}
 
 # jinja: endif
+ADMIN_PATH = "admin/"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# Without limits: failed logins of one test would lock out the users of others.
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # A test of a view needs neither a manifest nor STATIC_ROOT.
