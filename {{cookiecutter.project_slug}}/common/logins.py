@@ -9,7 +9,7 @@ counts for itself.
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from threading import BoundedSemaphore, Lock
@@ -146,7 +146,8 @@ def _take_back(*keys: str) -> None:
 def _cache_errors_logged() -> Iterator[None]:
     """Go on without the cache: users can log in while it is down, and attempts are not counted."""
     try:
-        yield
+        with suppress(ValueError):  # The counter expired or was deleted meanwhile.
+            yield
     except Exception as exc:  # Each cache raises errors of its own.
         # The text of the error may contain the URL of the cache, and so its password.
         logger.error("Login attempts are not counted: the cache raised %s", type(exc).__name__)
