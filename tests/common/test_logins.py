@@ -58,7 +58,10 @@ def from_address(address, **headers):
     return RequestFactory(REMOTE_ADDR=address).post("/", headers=headers)
 
 
-def attempt(password="wrong", username="ada", address="10.0.0.1", **headers):
+WRONG = "wrong"
+
+
+def attempt(password=WRONG, username="ada", address="10.0.0.1", **headers):
     return authenticate(from_address(address, **headers), username=username, password=password)
 
 
@@ -267,9 +270,9 @@ def test_an_error_of_the_database_counts_as_no_failure(ada):
             with pytest.raises(OperationalError):
                 attempt("correct")
     fail(4)
-    with patch.object(type(manager), "get_by_natural_key", side_effect=OperationalError):
-        with pytest.raises(OperationalError):
-            attempt("correct")
+    down = patch.object(type(manager), "get_by_natural_key", side_effect=OperationalError)
+    with down, pytest.raises(OperationalError):
+        attempt("correct")
     fail(1)
     assert attempt("correct") is None
 
