@@ -30,6 +30,12 @@ class StoreTests(SessionTestCase):
         assert session_store(self.key)["a"] == 1
         assert session_store().session_key is None
 
+    def test_a_cookie_that_is_no_key_is_no_session(self):
+        for cookie in (r'"a\000bcdefgh"', "é" * 32, "k" * 32):
+            self.client.cookies.load("sessionid=" + cookie)
+            assert self.client.get("/admin/login/").status_code == 200
+        assert session_store("k" * 32 + "\0").session_key is None
+
 
 class EditTests(SessionTestCase):
     def test_changes_of_the_block_are_saved(self):

@@ -113,3 +113,4 @@ def test_deploy_checks_fail_until_collectstatic_has_written_the_manifest(bake):
     project.manage("collectstatic", "--no-input", **PRODUCTION)
     project.manage(*check, **PRODUCTION)
     assert "common.W001" in project.manage(*check, status=1, **PRODUCTION, SUSPEND_SIGNALS="1")
+    assert "common.W002" in project.manage(*check, status=1, **{**PRODUCTION, "ALLOWED_HOSTS": "*"})

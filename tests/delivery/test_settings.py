@@ -49,6 +49,13 @@ def test_production_without_a_required_variable_fails_and_names_it(service, vari
         ("CSP_REPORT_URI", "https://a.example; img-src *", "CSP_REPORT_URI='https://a.example; "),
         ("LOG_FORMAT", "xml", "LOG_FORMAT='xml': use text or json"),
         ("REQUEST_ID_HEADER", "HTTP_X_ID", "REQUEST_ID_HEADER='HTTP_X_ID': use the name of a"),
+        ("ADMIN_PATH", "^staff", "ADMIN_PATH='^staff': use letters"),
+        ("ADMIN_PATH", "/", "ADMIN_PATH='/': use letters"),
+        (
+            "CLIENT_ADDRESS_HEADER",
+            "HTTP_X_FORWARDED_FOR",
+            "CLIENT_ADDRESS_HEADER='HTTP_X_FORWARDED_FOR': use the name of a header",
+        ),
         ("DATABASE_URL", "garbage", "DATABASE_URL is not the URL of a database"),
         (
             "DATABASE_URL",
@@ -80,6 +87,8 @@ def test_the_error_for_an_invalid_value_names_the_variable_and_hides_secrets(
         ("SECURE_SSL_REDIRECT", "no", "settings.SECURE_SSL_REDIRECT", False),
         ("SECURE_HSTS_SECONDS", "", "settings.SECURE_HSTS_SECONDS", 3600),
         ("SECRET_KEY", "$ecret", "settings.SECRET_KEY", "$ecret"),
+        ("ADMIN_PATH", "/team/staff", "__import__('django.urls').urls.reverse('admin:index')", "/team/staff/"),
+        ("CLIENT_ADDRESS_HEADER", "X-Forwarded-For", "settings.CLIENT_ADDRESS_HEADER", "X-Forwarded-For"),
         ("LOG_LEVEL", "debug", "settings.LOGGING['root']['level']", "DEBUG"),
         ("LOG_FORMAT", "json", "settings.LOGGING['handlers']['stdout']['form']", "json"),
         ("REQUEST_ID_HEADER", "X-Request-ID", "settings.REQUEST_ID_HEADER", "X-Request-ID"),

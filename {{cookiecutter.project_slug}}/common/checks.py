@@ -39,6 +39,20 @@ def check_signals_not_suspended(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.security, deploy=True)
+def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
+    """Report W002 if ALLOWED_HOSTS accepts every host: Django has no check for that."""
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Warning(
+            "ALLOWED_HOSTS contains '*', so the service answers to every host.",
+            hint="List the hosts: a forged one gets into the links of mails and cached pages.",
+            id="common.W002",
+        )
+    ]
+
+
 @register(Tags.staticfiles, deploy=True)
 def check_static_manifest(**kwargs: Any) -> list[CheckMessage]:
     """Report E002 without a usable manifest. As another check, it would stop collectstatic."""

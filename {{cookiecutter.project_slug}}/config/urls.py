@@ -10,7 +10,7 @@ from django.views.generic import TemplateView
 admin.site.site_header = admin.site.site_title = settings.PROJECT_NAME
 
 urlpatterns = [
-    urls.path("admin/", admin.site.urls),
+    urls.path(settings.ADMIN_PATH, admin.site.urls),
     # Browsers ask for it on pages that name no icon, such as those of the admin.
     urls.path("favicon.ico", lambda request: redirect(static("img/mark.svg"))),
     # jinja: if cookiecutter.example_app

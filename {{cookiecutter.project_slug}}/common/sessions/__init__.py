@@ -23,7 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.utils import timezone
 
-from common.sessions.rows import locked_row
+from common.sessions.rows import is_valid, locked_row
 
 __all__ = [
     "SessionBase",
@@ -75,9 +75,7 @@ def edit_session(session_key: str) -> Iterator[SessionBase]:
     Raise SessionGone if the session does not exist or has expired, or if the key is malformed.
     Raise ImproperlyConfigured if the engine keeps no rows (signed cookies, ``cache``, ``file``).
     """
-    # Reject other keys: PostgreSQL raises an error for NUL.
-    is_valid = isinstance(session_key, str) and session_key.isascii() and session_key.isprintable()
-    store = _store_with_rows(session_key if is_valid else None)
+    store = _store_with_rows(session_key if is_valid(session_key) else None)
     # The messages do not contain the key: it is as secret as a password.
     if store.session_key is None:
         raise SessionGone("The key of the session is malformed.")

@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 
-from common.sessions.rows import locked_row
+from common.sessions.rows import is_valid, locked_row
 
 
 class SessionStore(DBStore):
@@ -26,7 +26,8 @@ class SessionStore(DBStore):
     _session_cache: dict[str, Any]
 
     def __init__(self, session_key: str | None = None) -> None:
-        super().__init__(session_key)
+        # A visitor can send any cookie: one that is no key is no session.
+        super().__init__(session_key if is_valid(session_key) else None)
         # The data as they were loaded or last saved. None: the next save replaces the whole row.
         self._snapshot: bytes | None = None
 

@@ -9,6 +9,11 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import connections, router, transaction
 
 
+def is_valid(session_key: object) -> bool:
+    """Return whether a session can have this key. PostgreSQL raises an error for NUL."""
+    return isinstance(session_key, str) and session_key.isascii() and session_key.isprintable()
+
+
 @contextmanager
 def locked_row(store: SessionStore) -> Iterator[AbstractBaseSession | None]:
     """Give the row of ``store``, or None, in a transaction that keeps the row locked."""

@@ -1,11 +1,12 @@
-"""What keeps the service observable and up: the log of requests."""
+"""What keeps the service observable and up: logs, limits on logins."""
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.cache import cache
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import RequestFactory, override_settings
 
 from common.logs import request_log
 from common.testing import TestCase
@@ -25,3 +26,22 @@ class RequestLogTests(TestCase):
                 response = middleware(request)
             assert logs.records[0].fields["user"] == logged
             assert logs.records[0].fields["request_id"] == response["X-Request-ID"]
+
+
+@override_settings(AUTHENTICATION_BACKENDS=["common.logins.LimitingBackend"])
+class LoginTests(TestCase):
+    def log_in(self, password, address):
+        request = RequestFactory(REMOTE_ADDR=address).post("/")
+        return authenticate(request, username="ada", password=password)
+
+    def test_after_five_failures_a_correct_password_is_accepted_only_from_other_addresses(self):
+        self.addCleanup(cache.clear)
+        user = get_user_model().objects.create_user("ada", password="correct")
+        with self.assertLogs("common.logins", "WARNING") as logs:
+            for _ in range(5):
+                assert self.log_in("secret", "10.0.0.1") is None
+            assert self.log_in("correct", "10.0.0.1") is None
+        assert self.log_in("correct", "10.0.0.2") == user
+        assert len(logs.output) == 6
+        assert "Login failed: user 'ada', address '10.0.0.1'" in logs.output[0]
+        assert "secret" not in str(logs.output)

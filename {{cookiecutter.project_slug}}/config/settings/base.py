@@ -86,7 +86,16 @@ MIDDLEWARE = [
     # jinja: endif
 ]
 
+
+def url_path(value: str) -> str:
+    path = value.strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", path):
+        raise ValueError("use letters, digits, hyphens and underscores: staff/")
+    return f"{path}/"
+
+
 ROOT_URLCONF = "config.urls"
+ADMIN_PATH = env.get_value("ADMIN_PATH", cast=url_path, default="admin/")
 CSRF_FAILURE_VIEW = "common.pages.forbidden"
 WSGI_APPLICATION = "config.wsgi.application"
 
@@ -181,7 +190,7 @@ def report_uri(value: str) -> str:
     return value
 
 
-def header(value: str) -> str:
+def header_name(value: str) -> str:
     if not value.replace("-", "").isalnum():
         raise ValueError("use the name of a header: X-Request-ID")
     return value
@@ -211,6 +220,7 @@ MAILERS = {"default": MAILER}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
 AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["common.logins.LimitingBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -256,7 +266,6 @@ SECURE_CSP = CSP
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 LOGGING = logs.config(env.str("LOG_FORMAT", default="text"), env.str("LOG_LEVEL", default="INFO"))
-REQUEST_ID_HEADER = env.get_value("REQUEST_ID_HEADER", cast=header, default="")
 
 # Suspends the receivers of common.signals, for bulk loads. `check --deploy` warns while it is on.
 SUSPEND_SIGNALS = env.bool("SUSPEND_SIGNALS", default=False)

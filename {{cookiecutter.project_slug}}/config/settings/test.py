@@ -14,8 +14,9 @@ if not env.str("DATABASE_URL", default=""):
 
 # jinja: endif
 LOGGING_CONFIG = None  # pytest shows the logs of a failed test.
-REQUEST_ID_HEADER = ""
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# Without limits: failed logins of one test would lock out the users of others.
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # A test of a view needs neither a manifest nor STATIC_ROOT.
