@@ -54,7 +54,7 @@ class LimitingBackend(ModelBackend):
         # Count before the check. Otherwise simultaneous attempts would all pass.
         if count(by_user) > USER_LIMIT or count(by_address) > ADDRESS_LIMIT:
             raise PermissionDenied
-        has_failed = False
+        user, has_failed = None, False
         try:
             if not hashing.acquire(timeout=MAX_WAIT):
                 logger.warning("Login refused: too many at the same time")
@@ -67,7 +67,7 @@ class LimitingBackend(ModelBackend):
         finally:
             if not has_failed:
                 with ignoring_the_cache():
-                    cache.delete(by_user)
+                    (cache.delete if user else cache.decr)(by_user)
                     cache.decr(by_address)
         return user
 
@@ -81,9 +81,9 @@ def client_address(request: HttpRequest) -> str:
     The proxy adds the last entry. Visitors can forge the entries before it.
     """
     header = getattr(settings, "CLIENT_ADDRESS_HEADER", None) or ""
-    for value in (request.headers.get(header, "").rpartition(",")[2], request.META["REMOTE_ADDR"]):
+    for value in (request.headers.get(header, ""), request.META.get("REMOTE_ADDR", "")):
         with suppress(ValueError):
-            address = ip_address(value.strip())
+            address = ip_address(value.rpartition(",")[2].strip().partition("%")[0])
             return str(getattr(address, "ipv4_mapped", None) or address)
     return ""
 
