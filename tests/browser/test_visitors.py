@@ -43,6 +43,7 @@ def test_a_visitor_sets_products_aside_and_finds_them(page):
         click(page, f"Set aside {name}")
     page.get_by_role("link", name="Cart").click()
     page.get_by_role("link", name="Set aside").click()
+    expect(page).to_have_title("Set aside: My Service")
     titles = page.get_by_role("listitem").get_by_role("heading")
     expect(titles).to_have_text(["Kettle", "Teapot"])
     click(page, "Add to cart Teapot")

@@ -94,6 +94,7 @@ def test_the_error_for_an_invalid_value_names_the_variable_and_hides_secrets(
         ("REQUEST_ID_HEADER", "X-Request-ID", "settings.REQUEST_ID_HEADER", "X-Request-ID"),
         ("STATIC_ROOT", "/elsewhere", "str(settings.STATIC_ROOT)", "/elsewhere"),
         ("STATIC_URL", "https://cdn.example.com/static/", "settings.CSP['default-src'][:2]", ["'self'", "https://cdn.example.com/static/"]),
+        ("STATIC_URL", "//cdn.example.com/static/", "settings.CSP['default-src'][:2]", ["'self'", "cdn.example.com/static/"]),
         ("CSP_REPORT_URI", "https://reports.example.com/csp?key=1", "settings.CSP['report-uri']", "https://reports.example.com/csp?key=1"),
         ("CSP_REPORT_URI", "/csp", "settings.CSP['report-uri']", "/csp"),
         ("DEFAULT_FROM_EMAIL", "shop@example.com", "settings.DEFAULT_FROM_EMAIL", "shop@example.com"),

@@ -18,7 +18,7 @@ class ProductListView(ListView):
 
     def get_queryset(self) -> QuerySet[Product]:
         products = Product.objects.prefetch_related("descriptions__language")
-        if "aside" in self.request.GET:
+        if self.request.GET.get("aside"):
             return products.filter(pk__in=getattr(self.request.stash, "products", []))
         return products
 

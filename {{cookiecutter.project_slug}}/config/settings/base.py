@@ -249,7 +249,7 @@ STORAGES: dict[str, dict[str, Any]] = {
 # What pages may load: files of this site, and the assets. Kinds that have no directive of their own, such as
 # script-src, follow default-src. Only the header of a page whose template uses the nonce contains one.
 CSP: dict[str, Any] = {
-    "default-src": ["'self'", *([STATIC_URL] if "//" in STATIC_URL else [])],
+    "default-src": ["'self'", *([STATIC_URL.removeprefix("//")] if "//" in STATIC_URL else [])],
     "form-action": ["'self'"],
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
