@@ -11,7 +11,6 @@ from tests.harness.project import TEMPLATE
 
 # The changes that no shipped test notices, and why.
 NOT_CAUGHT = {
-    "runserver formats its lines itself": "Developers would see two lines for each request. tests/delivery has it.",
     "WhiteNoise.update_files_dictionary is renamed": "Only a server that starts while another release collects"
     " would fail. A test of that race takes more lines than it is worth to a service; tests/common has it.",
 }

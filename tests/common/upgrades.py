@@ -186,13 +186,6 @@ LOGS_CHANGES = {
     "SESSION_KEY of auth is renamed": renamed(
         "SESSION_KEY", "_SESSION_KEY", "django/contrib/auth/*.py"
     ),
-    "runserver formats its lines itself": (
-        (
-            "django/core/servers/basehttp.py",
-            r"format,\s+\*args,(?=\s+(request|extra)=)",
-            "format % args,",
-        ),
-    ),
 }
 
 MANAGEMENT_CHANGES = {

@@ -44,26 +44,15 @@ def clean(text: str) -> str:
 class StdoutHandler(logging.StreamHandler[Any]):
     """Writes records as text, with tracebacks indented below them, or as JSON, one object a line.
 
-    Of the same failure (logger, type and place), it writes one a second, and then how many more.
+    Of the same failure (logger, type and place), it writes one a second, with the number dropped.
     """
 
     def __init__(self, form: str) -> None:
         super().__init__(sys.stdout)
         self.is_json = form == "json"
-        self.failures: dict[tuple[str, str, str], list[float]] = {}  # their times and counts
+        self.failures: dict[tuple[str, str, str], tuple[float, int]] = {}  # time, dropped
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == "django.server" and record.args:
-            return  # runserver writes this line for each request: it would be the second one.
-        now = time.monotonic()
-        for failure, (since, more) in [*self.failures.items()]:
-            if now >= since + 1:
-                del self.failures[failure]
-                if more:
-                    args = (failure[1], more)
-                    count = logging.LogRecord(failure[0], 40, "", 0, "%s: %d more", args, None)
-                    count.fields = {"request_id": ""}  # not that of the request under way
-                    super().emit(count)
         kind, exc, trace = record.exc_info or (None, None, None)
         rejected = record.name.startswith("django.") and getattr(record, "status_code", 500) < 500
         if exc and (rejected or isinstance(exc, UnreadablePostError)):
@@ -71,10 +60,14 @@ class StdoutHandler(logging.StreamHandler[Any]):
             record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
         elif kind:
             failure = (record.name, kind.__name__, str(traceback.extract_tb(trace, limit=-1)))
-            if failure in self.failures:
-                self.failures[failure][1] += 1
+            now = time.monotonic()
+            written, dropped = self.failures.get(failure, (now - 1, 0))
+            if now < written + 1:
+                self.failures[failure] = written, dropped + 1
                 return
-            self.failures[failure] = [now, 0]
+            self.failures[failure] = now, 0
+            if dropped:
+                record.msg, record.args = f"{record.getMessage()} (and {dropped} before it)", None
         super().emit(record)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -103,15 +96,18 @@ def config(format: str, level: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"LOG_FORMAT={format!r}: use text or json")
     if level.upper() not in logging.getLevelNamesMapping():
         raise ImproperlyConfigured(f"LOG_LEVEL={level!r}: use DEBUG, INFO, WARNING or ERROR")
-    others = ["django", "django.server", "gunicorn.error"]  # By default, they do not pass all on.
+    passed_on = {"level": "NOTSET", "handlers": [], "propagate": True}  # which is not their default
+    silent = {"level": "CRITICAL"}  # would log each request again, gunicorn with its query string
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "handlers": {"stdout": {"()": "common.logs.StdoutHandler", "form": format}},
         "root": {"handlers": ["stdout"], "level": level.upper()},
         "loggers": {
-            **{name: {"level": "NOTSET", "handlers": [], "propagate": True} for name in others},
-            "gunicorn.access": {"level": "CRITICAL"},  # would log requests again, with queries
+            "django": passed_on,
+            "django.server": silent,
+            "gunicorn.access": silent,
+            "gunicorn.error": passed_on,
         },
     }
 
