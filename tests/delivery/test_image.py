@@ -154,7 +154,16 @@ def manifest(project):
 
 
 def assert_contains_only_what_it_needs(image, answers):
-    expected = {".venv", "manage.py", "apps", "common", "config", "templates", "staticfiles.json"}
+    expected = {
+        ".venv",
+        "manage.py",
+        "gunicorn.conf.py",
+        "apps",
+        "common",
+        "config",
+        "templates",
+        "staticfiles.json",
+    }
     expected |= {"data"} if answers["database"] == "sqlite" else set()
     expected |= {"staticfiles"} if answers["static_files"] == "whitenoise" else set()
     assert {*os.listdir(image.app)} == expected

@@ -112,7 +112,7 @@ def test_email_url_and_its_defaults_configure_the_mailer(bake, django_version):
 
 
 # Variables that Django and gunicorn read, and the settings do not.
-ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "PORT", "WEB_CONCURRENCY"}
+ELSEWHERE = {"DJANGO_SETTINGS_MODULE", "PORT", "WEB_CONCURRENCY", "WEB_THREADS"}
 BOTO3 = {
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",

@@ -24,7 +24,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "127.0.0.1",
     "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
 }
-GUNICORN = ("gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}")
+GUNICORN = ("gunicorn", "--bind", "127.0.0.1:{port}")
 COMMIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet")
 LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
 # Prefixes of variables that would change how a bake or its tools behave.
