@@ -21,15 +21,13 @@ running = os.environ.get("WEB_THREADS") or "8"
 if not running.isdecimal() or int(running) < 1:
     raise SystemExit(f"WEB_THREADS={running!r}: use 1 or more")
 
-# In seconds.
-keepalive = 5  # for the next request on a connection, which meanwhile keeps no thread
-headers_timeout = 10  # for all headers of a request
-client_timeout = (
-    20  # for the next bytes of a body, and for a client that does not read its response
-)
-graceful_timeout = (
-    25  # for the requests under way at SIGTERM; compose.yaml waits longer before it kills
-)
+# In seconds: for the next request on a connection, which meanwhile keeps no thread; for all headers of a request;
+# for the next bytes of a body, or until the client reads more of the response; for the requests under way at SIGTERM.
+# Docker and Kubernetes must wait longer than the last before they kill: see stop_grace_period in compose.yaml.
+keepalive = 5
+headers_timeout = 10
+client_timeout = 20
+graceful_timeout = 25
 
 # A heartbeat on a disk can block a worker, and a container may have a read-only disk. macOS has no /dev/shm.
 shm = "/dev/shm"  # noqa: S108 -- gunicorn creates its files there securely

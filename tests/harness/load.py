@@ -44,7 +44,8 @@ def status_of(url: str, timeout: float = TIMEOUT) -> int | str:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
     try:
-        connection.request("GET", parts.path or "/", headers={"X-Forwarded-Proto": "https"})
+        path = f"{parts.path or '/'}?{parts.query}"
+        connection.request("GET", path, headers={"X-Forwarded-Proto": "https"})
         response = connection.getresponse()
         response.read()
         return response.status
@@ -52,6 +53,18 @@ def status_of(url: str, timeout: float = TIMEOUT) -> int | str:
         return type(error).__name__
     finally:
         connection.close()
+
+
+def fault_row(fault: str, answer: object, load: Load, lines: int) -> str:
+    """Return a row of the table of faults.
+
+    ``answer`` is what the faulty request got, and ``lines`` the number of lines in the log. A test
+    records the row as the property "fault", and the last lines of a run show the table.
+    """
+    statuses = ", ".join(
+        f"{count} x {status}" for status, count in sorted(load.statuses.items(), key=str)
+    )
+    return f"| {fault} | {answer} | {statuses} | {load.slowest:.1f} | {load.outage:.1f} | {lines} |"
 
 
 @contextmanager

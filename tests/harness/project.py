@@ -141,7 +141,13 @@ class Project:
 
     @contextmanager
     def serving(self, *command: str, **env: str) -> Iterator[str]:
-        """Run a server during the block; yield its URL once it responds.
+        """Run a server during the block; yield its URL once it responds."""
+        with self.started(*command, **env) as (url, _):
+            yield url
+
+    @contextmanager
+    def started(self, *command: str, **env: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+        """Run a server during the block; yield its URL and its process once it responds.
 
         In ``command``, ``{port}`` stands for the port. Raise ``AssertionError`` with the server's
         log if the server exits or does not respond.
@@ -171,7 +177,7 @@ class Project:
                         time.sleep(0.1)
                 else:
                     raise AssertionError(f"no response from {url}\n{log.read()}")
-                yield url
+                yield url, process
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGTERM)
