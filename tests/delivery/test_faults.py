@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -31,10 +32,10 @@ def project(tmp_path_factory, bake_into):
 def ask(server, request):
     """Send the bytes of ``request``; return the status and the body of the response."""
     with server.connect() as client:
-        try:
+        with suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # The server may answer before the end.
             client.sendall(request)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # The server has answered already.
         response = http.client.HTTPResponse(client)
         response.begin()
         return response.status, response.read()
@@ -129,7 +130,6 @@ def test_sigterm_with_a_request_of_8_seconds(project, record_property):
         ),
         ("foreign Host", b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", {400}),
         ("malformed Host", b"GET / HTTP/1.1\r\nHost: a b/c\r\n\r\n", {400}),
-        ("no Host", b"GET / HTTP/1.1\r\n\r\n", {400}),
         (
             "traversal under /static/",
             b"GET /static/../../manage.py HTTP/1.1\r\n" + HTTPS + b"\r\n",
