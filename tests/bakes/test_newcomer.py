@@ -144,7 +144,7 @@ def test_the_deployment_commands_of_the_readme_work(bake):
     project = bake()
     commands = COMMAND.findall((project.path / "README.md").read_text())[-1].splitlines()
     *prepare, serve, ask = commands
-    assert serve == "uv run gunicorn config.wsgi"
+    assert serve == "uv run gunicorn"
     script = "\n".join(["set -e", *prepare, "env"])
     printed = project.run("bash", "-c", script)
     variables = dict(

@@ -160,7 +160,16 @@ def manifest(project):
 
 
 def assert_contains_only_what_it_needs(image, answers):
-    expected = {".venv", "manage.py", "apps", "common", "config", "templates", "staticfiles.json"}
+    expected = {
+        ".venv",
+        "manage.py",
+        "gunicorn.conf.py",
+        "apps",
+        "common",
+        "config",
+        "templates",
+        "staticfiles.json",
+    }
     expected |= {"data"} if answers["database"] == "sqlite" else set()
     expected |= {"staticfiles"} if answers["static_files"] == "whitenoise" else set()
     assert {*os.listdir(image.app)} == expected
@@ -208,6 +217,8 @@ def serve(image, service, servers):
         log = (image.folder / f"server-{port}.log").read_text()
         assert f"Listening at: http://0.0.0.0:{port}" in log
         image.run(*image.healthcheck, PORT=port)
+        ready = service["healthcheck"]["test"][1:]
+        image.run(*(part.replace("8000", port) for part in ready))
         local = url.replace("127.0.0.1", "localhost")
         css = re.search(r'href="([^"]+/css/site\.[0-9a-f]{12}\.css)"', visit(local))[1]
         assert ":root" in visit(urljoin(local, css))

@@ -24,7 +24,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "127.0.0.1",
     "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
 }
-GUNICORN = ("gunicorn", "config.wsgi", "--bind", "127.0.0.1:{port}")
+GUNICORN = ("gunicorn", "--bind", "127.0.0.1:{port}")
 COMMIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet")
 LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
 # Prefixes of variables that would change how a bake or its tools behave.
@@ -143,7 +143,13 @@ class Project:
 
     @contextmanager
     def serving(self, *command: str, **env: str) -> Iterator[str]:
-        """Run a server during the block; yield its URL once it responds.
+        """Run a server during the block; yield its URL once it responds."""
+        with self.started(*command, **env) as (url, _):
+            yield url
+
+    @contextmanager
+    def started(self, *command: str, **env: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+        """Run a server during the block; yield its URL and its process once it responds.
 
         In ``command``, ``{port}`` stands for the port. Raise ``AssertionError`` with the server's
         log if the server exits or does not respond.
@@ -173,7 +179,7 @@ class Project:
                         time.sleep(0.1)
                 else:
                     raise AssertionError(f"no response from {url}\n{log.read()}")
-                yield url
+                yield url, process
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGTERM)

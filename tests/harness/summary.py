@@ -5,6 +5,10 @@ from collections import Counter
 import pytest
 
 COMMAND = "command"  # recorded by a test of a combination: the command that bakes it
+FAULT = "fault"  # recorded by a test of a fault: a row of the table of faults
+FAULTS = """
+| fault | its answer | light load | slowest, s | down, s | log lines |
+|---|---|---|---|---|---|"""
 TREE = "tree"  # recorded where a test checked a tree that no other combination has
 # The tests of combinations, and what each says of its combinations.
 TESTS = {
@@ -49,6 +53,9 @@ class Summary:
         for name, says in TESTS.items():
             if nodeids := self.selected[name]:
                 self.write(nodeids, says)
+        properties = [dict(report.user_properties) for report in self.reports.values()]
+        if rows := [row[FAULT] for row in properties if FAULT in row]:
+            self.config.get_terminal_writer().line("\n".join([FAULTS, *rows]))
         return result
 
     def write(self, nodeids, says):
