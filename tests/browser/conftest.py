@@ -155,7 +155,6 @@ def production(project, **env):
             "SECURE_SSL_REDIRECT": "false",
             "CSP_REPORT_URI": f"http://localhost:{collector.server_port}/csp",
             # Browsers open connections before they need them.
-            "GUNICORN_CMD_ARGS": "--threads=8",
             **env,
         }
         build = {"DJANGO_SETTINGS_MODULE": "config.settings.build"}
