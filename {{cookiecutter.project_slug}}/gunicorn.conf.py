@@ -16,7 +16,7 @@ logconfig_dict = LOGGING  # The middleware of common.logs logs the requests.
 threads = 256
 client_timeout = 20  # seconds until a client must send or read more
 keepalive = 5  # seconds until the next request of a connection. An idle connection keeps no thread.
-graceful_timeout = 25  # seconds for requests under way at SIGTERM; stop_grace_period in compose.yaml is longer
+graceful_timeout = 25  # seconds for requests under way at SIGTERM. compose.yaml waits longer.
 
 # The heartbeat of a worker. Disks can be slow or read-only. macOS has no /dev/shm.
 shm = "/dev/shm"  # noqa: S108 -- gunicorn creates its files there securely
