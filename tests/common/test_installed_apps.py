@@ -1,6 +1,6 @@
 import pytest
 
-from common.management.commands.startapp import add_app
+from common.management.commands.startapp import SETTINGS, add_element
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,14 @@ from common.management.commands.startapp import add_app
         ("A = [\n *B,\n 'a',\n]\n", "A = [\n *B,\n 'a',\n 'x',\n]\n"),
         ("A = [\n 'a',  # example\n]\n", "A = [\n 'a',  # example\n 'x',\n]\n"),
         ("A = [\n 'x',\n 'a',\n]", "A = [\n 'x',\n 'a',\n]"),
-        ("A = ['x.apps.XConfig']", "A = ['x.apps.XConfig']"),
-        ("A = [\n 'xy.apps',\n]", "A = [\n 'xy.apps',\n 'x',\n]"),
+        ("A = ['apps.x.apps.XConfig']", "A = ['apps.x.apps.XConfig']"),
+        ("A = [\n 'apps.xy',\n]", "A = [\n 'apps.xy',\n 'x',\n]"),
     ],
 )
 def test_the_new_line_looks_like_the_line_before(before, after):
     before, after = (
-        text.replace("A", "INSTALLED_APPS").replace("'x'", '"x"').encode()
+        text.replace("A", "INSTALLED_APPS").replace("'x'", '"apps.x"').encode()
         for text in (before, after)
     )
-    assert add_app(before, "x") == after
+    _, variable, element = SETTINGS
+    assert add_element(before, "x", variable, element) == after
