@@ -5,11 +5,14 @@ also work while those do not.
 """
 
 import logging
+import sqlite3
+import sys
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -43,4 +46,27 @@ def error(request: HttpRequest, *_: Any, status: HTTPStatus, **__: Any) -> HttpR
 bad_request = partial(error, status=HTTPStatus.BAD_REQUEST)
 forbidden = partial(error, status=HTTPStatus.FORBIDDEN)
 not_found = partial(error, status=HTTPStatus.NOT_FOUND)
-server_error = partial(error, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def is_outage(exc: BaseException | None) -> bool:
+    """Return True if the database cannot work at present; an incorrect statement is no outage."""
+    if not isinstance(exc, OperationalError):
+        return False
+    # No SQLSTATE: the client could not connect, or lost its connection. The classes are those of
+    # connections, of resources such as the disk, and of shutdown by an operator.
+    sqlstate = getattr(exc.__cause__, "sqlstate", None) or "08"
+    # Only the low byte. SQLite reports a full disk or a lock with another code than SQLITE_ERROR.
+    sqlite_code = getattr(exc.__cause__, "sqlite_errorcode", 0) & 0xFF
+    return sqlstate[:2] in {"08", "53", "57"} and sqlite_code != sqlite3.SQLITE_ERROR
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Return 503 during an outage of the database, otherwise 500.
+
+    Django calls handler500 while it handles the exception, of a middleware too.
+    """
+    if not is_outage(sys.exception()):
+        return error(request, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    response = error(request, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    response["Retry-After"] = "2"  # seconds
+    return response
