@@ -1,30 +1,21 @@
 """Configuration of the app ``common``."""
 
 import atexit
-import sqlite3
-from functools import cache
 from typing import Any
 
 from django.apps import AppConfig
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 
-@cache
-def hold_open(path: str) -> None:
-    """Keep a connection to the SQLite database at ``path`` until the process exits.
+def hold_sqlite_open(connection: Any, **kwargs: Any) -> None:
+    """Keep one more connection open until the process exits.
 
-    When the last connection closes, SQLite deletes the write-ahead log. Without free space it could
-    not create the log again, and then not even read.
+    When the last connection closes, SQLite deletes its write-ahead log. On a full disk it could not
+    create the log again, and not even read.
     """
-    held = sqlite3.connect(path, check_same_thread=False)
-    held.execute("SELECT 1 FROM sqlite_master").fetchall()  # opens the log
-    atexit.register(held.close)
-
-
-def on_connection(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if connection.vendor == "sqlite" and not connection.is_in_memory_db():
-        hold_open(str(connection.settings_dict["NAME"]))
+        connection_created.disconnect(hold_sqlite_open)
+        atexit.register(connection.get_new_connection(connection.get_connection_params()).close)
 
 
 class CommonConfig(AppConfig):
@@ -33,4 +24,4 @@ class CommonConfig(AppConfig):
     def ready(self) -> None:
         from common import checks  # noqa: F401 -- importing registers the checks
 
-        connection_created.connect(on_connection)
+        connection_created.connect(hold_sqlite_open)

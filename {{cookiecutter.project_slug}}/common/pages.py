@@ -49,22 +49,19 @@ not_found = partial(error, status=HTTPStatus.NOT_FOUND)
 
 
 def is_outage(exc: BaseException | None) -> bool:
-    """Return True if the database cannot work at present; an incorrect statement is no outage."""
-    if not isinstance(exc, OperationalError):
-        return False
-    # No SQLSTATE: the client could not connect, or lost its connection. The classes are those of
-    # connections, of resources such as the disk, and of shutdown by an operator.
-    sqlstate = getattr(exc.__cause__, "sqlstate", None) or "08"
-    # Only the low byte. SQLite reports a full disk or a lock with another code than SQLITE_ERROR.
-    sqlite_code = getattr(exc.__cause__, "sqlite_errorcode", 0) & 0xFF
-    return sqlstate[:2] in {"08", "53", "57"} and sqlite_code != sqlite3.SQLITE_ERROR
+    """Return True if the database cannot work at present, False for an incorrect statement."""
+    cause = getattr(exc, "__cause__", None)
+    sqlstate = getattr(cause, "sqlstate", None) or "08"  # None: the client has no connection.
+    sqlite_code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # The low byte is the primary code.
+    return (
+        isinstance(exc, OperationalError)
+        and sqlstate[:2] in {"08", "53", "57"}  # connection, resources, shutdown
+        and sqlite_code != sqlite3.SQLITE_ERROR  # A full disk and a lock have other codes.
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return 503 during an outage of the database, otherwise 500.
-
-    Django calls handler500 while it handles the exception, of a middleware too.
-    """
+    """Return 503 in an outage of the database, otherwise 500. Django is handling the exception."""
     if not is_outage(sys.exception()):
         return error(request, status=HTTPStatus.INTERNAL_SERVER_ERROR)
     response = error(request, status=HTTPStatus.SERVICE_UNAVAILABLE)

@@ -9,10 +9,11 @@ import select
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django import db
 from psycopg.pq import ExecStatus
 from psycopg_pool import ConnectionPool
 
+connection: Any = db.connection  # django-stubs do not know its pool.
 CHECK_TIMEOUT = 1000  # milliseconds
 FAIL_FAST_TIMEOUT = 0.1  # seconds
 

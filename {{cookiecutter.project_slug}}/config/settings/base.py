@@ -99,12 +99,6 @@ TEMPLATES = [
 ]
 
 
-def positive(value: str) -> int:
-    if int(value) < 1:
-        raise ValueError("use 1 or more")
-    return int(value)
-
-
 def database() -> dict[str, Any]:
     """Return the database of ``DATABASE_URL``; without one, SQLite in the project root."""
     try:
@@ -126,9 +120,6 @@ def database() -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
             **config.get("OPTIONS", {}),
         }
-    elif engine == "django.db.backends.postgresql":
-        timeout = env.get_value("DATABASE_TIMEOUT", cast=positive, default=2)
-        config["OPTIONS"] = {"connect_timeout": timeout} | config.get("OPTIONS", {})
     return config
 
 

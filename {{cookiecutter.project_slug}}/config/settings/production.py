@@ -3,7 +3,7 @@
 import logging
 
 from config.settings.base import *
-from config.settings.base import STORAGES, env, positive
+from config.settings.base import STORAGES, env
 
 
 def proxy_header(value: str) -> tuple[str, str]:
@@ -21,6 +21,14 @@ def log_level(value: str) -> str:
     return value.upper()
 
 
+# jinja: if cookiecutter.database == "postgresql"
+def positive(value: str) -> int:
+    if int(value) < 1:
+        raise ValueError("use 1 or more")
+    return int(value)
+
+
+# jinja: endif
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
@@ -67,18 +75,20 @@ env.str("DATABASE_URL")  # Required: only development and tests have a private s
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     from common.postgresql import pool
 
+    timeout = env.get_value("DATABASE_TIMEOUT", cast=positive, default=2)
     options = {
+        "connect_timeout": timeout,
         "pool": {
             "min_size": 1,
             "max_size": env.get_value("DATABASE_POOL_SIZE", cast=positive, default=10),
-            "timeout": env.get_value("DATABASE_TIMEOUT", cast=positive, default=2),
-            # Each request that lacks a connection makes the pool try again. The pool's own attempts
+            "timeout": timeout,
+            # A request that lacks a connection makes the pool try again. The pool's own attempts
             # would come later and later, and so delay the recovery from an outage.
             "reconnect_timeout": 0,
             "reconnect_failed": pool.fail_fast,
             "connection_class": pool.Connection,
         },
-        **DATABASES["default"]["OPTIONS"],
+        **DATABASES["default"].get("OPTIONS", {}),
     }
     DATABASES["default"] |= {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 # jinja: endif
