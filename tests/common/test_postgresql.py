@@ -1,13 +1,17 @@
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from unittest.mock import Mock
 from urllib.parse import quote
 
+import psycopg
+import psycopg_pool
 import pytest
 from django.conf import settings
 from django.core.management import call_command
@@ -157,3 +161,83 @@ def test_a_server_that_cannot_start_prints_the_reason(tmp_path, capfd):
     with pytest.raises(OperationalError, match="or name a server in DATABASE_URL"):
         sockets(str(tmp_path / "file"))
     assert f"File exists: '{tmp_path}/file'" in capfd.readouterr().err
+
+
+@pytest.fixture
+def make_pool(monkeypatch, django_db_setup):
+    """Return a function that opens a pool of two connections, as Django does with the settings of production."""
+    from common.postgresql import pool
+
+    with ExitStack() as stack:
+
+        def make(**kwargs):
+            made = psycopg_pool.ConnectionPool(
+                kwargs=kwargs,
+                connection_class=pool.Connection,
+                min_size=2,
+                open=False,
+                timeout=4,
+                reconnect_timeout=0,
+                reconnect_failed=pool.fail_fast,
+                check=psycopg_pool.ConnectionPool.check_connection,
+            )
+            settings_dict = {"OPTIONS": {"pool": {"timeout": 4}}}
+            django = Mock(pool=made, settings_dict=settings_dict, close_pool=made.close)
+            monkeypatch.setattr(pool, "connection", django)
+            stack.callback(pool.close)
+            made.open()
+            return made
+
+        yield make
+
+
+def parameters():
+    names = ("host", "port", "user", "password", "dbname")
+    return {k: v for k, v in connection.get_connection_params().items() if k in names}
+
+
+def test_pool_replaces_all_connections_that_the_server_has_ended(make_pool):
+    pool = make_pool(**parameters())
+    pool.wait(20)
+    with pool.connection() as first, pool.connection() as second:
+        pids = {first.info.backend_pid, second.info.backend_pid}
+        assert first.execute("SELECT 6 * 7").fetchone() == (42,)
+    with psycopg.connect(**parameters(), autocommit=True) as other:
+        for pid in pids:
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+    with pool.connection() as first, pool.connection() as second:
+        assert not {first.info.backend_pid, second.info.backend_pid} & pids
+    assert pool.timeout == 4
+
+
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="the server may be on another machine")
+def test_pool_does_not_wait_for_a_connection_that_hangs(make_pool):
+    pool = make_pool(**parameters())
+    pool.wait(20)
+    with pool.connection() as first, pool.connection() as second:
+        pids = [first.info.backend_pid, second.info.backend_pid]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        with pool.connection() as working:
+            assert working.info.backend_pid not in pids
+        assert time.monotonic() - start < 3.5
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_waits_are_short_once_the_pool_cannot_connect_and_long_again_afterwards(make_pool):
+    pool = make_pool(**parameters() | {"host": "/no/such/folder"})
+    with pytest.raises(psycopg_pool.PoolTimeout):
+        pool.getconn()
+    start = time.monotonic()
+    with pytest.raises(psycopg_pool.PoolTimeout):
+        pool.getconn()
+    assert time.monotonic() - start < 2
+    pool.kwargs = parameters()
+    for _ in range(50):
+        with suppress(psycopg_pool.PoolTimeout), pool.connection():
+            break
+    assert pool.timeout == 4
