@@ -182,6 +182,14 @@ MANAGEMENT_CHANGES = {
     ),
 }
 
+OPERATIONS_CHANGES = {
+    "DatabaseWrapper.is_in_memory_db is renamed": renamed("is_in_memory_db", "in_memory", EVERYWHERE),
+    "MigrationExecutor.migration_plan is renamed": renamed("migration_plan", "plan_to", EVERYWHERE),
+    "MigrationExecutor.loader is renamed": renamed("executor.loader", "executor._loader", EVERYWHERE)
+    + renamed("self.loader", "self._loader", "django/db/migrations/executor.py"),
+    "MigrationGraph.leaf_nodes is renamed": renamed("leaf_nodes", "leaves", EVERYWHERE),
+}
+
 # The changes that can break a bake, by its answer for static files.
 CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
     "whitenoise": {
@@ -190,6 +198,7 @@ CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
         **SESSIONS_CHANGES,
         **TESTING_CHANGES,
         **MANAGEMENT_CHANGES,
+        **OPERATIONS_CHANGES,
     },
     "s3": S3_CHANGES,
 }

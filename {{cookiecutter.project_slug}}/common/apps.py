@@ -1,6 +1,7 @@
 """Configuration of the app ``common``."""
 
 import atexit
+import sqlite3
 from typing import Any
 
 from django.apps import AppConfig
@@ -15,7 +16,9 @@ def hold_sqlite_open(connection: Any, **kwargs: Any) -> None:
     """
     if connection.vendor == "sqlite" and not connection.is_in_memory_db():
         connection_created.disconnect(hold_sqlite_open)
-        atexit.register(connection.get_new_connection(connection.get_connection_params()).close)
+        held = sqlite3.connect(connection.settings_dict["NAME"], check_same_thread=False)
+        held.execute("PRAGMA schema_version").fetchone()  # opens the log
+        atexit.register(held.close)
 
 
 class CommonConfig(AppConfig):
