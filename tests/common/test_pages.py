@@ -40,14 +40,14 @@ urlpatterns = [
 handler500 = "common.pages.server_error"
 
 
-class Cause(Exception):
+class CauseError(Exception):
     def __init__(self, **codes):
         vars(self).update(codes)
 
 
 def error_with(error=OperationalError, **codes):
     exc = error()
-    exc.__cause__ = Cause(**codes)
+    exc.__cause__ = CauseError(**codes)
     return exc
 
 

@@ -183,9 +183,13 @@ MANAGEMENT_CHANGES = {
 }
 
 OPERATIONS_CHANGES = {
-    "DatabaseWrapper.is_in_memory_db is renamed": renamed("is_in_memory_db", "in_memory", EVERYWHERE),
+    "DatabaseWrapper.is_in_memory_db is renamed": renamed(
+        "is_in_memory_db", "in_memory", EVERYWHERE
+    ),
     "MigrationExecutor.migration_plan is renamed": renamed("migration_plan", "plan_to", EVERYWHERE),
-    "MigrationExecutor.loader is renamed": renamed("executor.loader", "executor._loader", EVERYWHERE)
+    "MigrationExecutor.loader is renamed": renamed(
+        "executor.loader", "executor._loader", EVERYWHERE
+    )
     + renamed("self.loader", "self._loader", "django/db/migrations/executor.py"),
     "MigrationGraph.leaf_nodes is renamed": renamed("leaf_nodes", "leaves", EVERYWHERE),
 }
