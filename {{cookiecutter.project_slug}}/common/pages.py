@@ -5,11 +5,14 @@ also work while those do not.
 """
 
 import logging
+import sqlite3
+import sys
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
@@ -52,4 +55,24 @@ class PermissionsPolicyMiddleware(MiddlewareMixin):
 bad_request = partial(error, status=HTTPStatus.BAD_REQUEST)
 forbidden = partial(error, status=HTTPStatus.FORBIDDEN)
 not_found = partial(error, status=HTTPStatus.NOT_FOUND)
-server_error = partial(error, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def is_outage(exc: BaseException | None) -> bool:
+    """Return True if the database cannot work at present, False for an incorrect statement."""
+    cause = getattr(exc, "__cause__", None)
+    sqlstate = getattr(cause, "sqlstate", None) or "08"  # None: the client has no connection.
+    sqlite_code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # The low byte is the primary code.
+    return (
+        isinstance(exc, OperationalError)
+        and sqlstate[:2] in {"08", "53", "57"}  # connection, resources, shutdown
+        and sqlite_code != sqlite3.SQLITE_ERROR  # A full disk and a lock have other codes.
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Return 503 in an outage of the database, otherwise 500. Django is handling the exception."""
+    if not is_outage(sys.exception()):
+        return error(request, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    response = error(request, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    response["Retry-After"] = "2"  # seconds
+    return response

@@ -1,4 +1,4 @@
-"""The URLs of the service. The first match wins. ``common.health`` answers ``/healthz``."""
+"""The URLs of the service. The first match wins. ``common.health`` answers probes."""
 
 from django import urls
 from django.conf import settings

@@ -12,7 +12,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.decorators import async_only_middleware
 from django.views.decorators.csrf import csrf_exempt
 
-from common.health import HealthzMiddleware
+from common.health import ProbesMiddleware
 from common.testing import MiddlewareTestCase
 
 
@@ -32,8 +32,8 @@ def forgetful(get_response):
     return middleware
 
 
-class HealthzMiddlewareTests(MiddlewareTestCase):
-    middleware = HealthzMiddleware
+class ProbesMiddlewareTests(MiddlewareTestCase):
+    middleware = ProbesMiddleware
     databases = {"default"}
 
     def test_healthz_is_ok_while_the_database_responds(self):

@@ -1,13 +1,18 @@
-"""What keeps the service observable and up: logs, limits on logins."""
+"""What keeps the service up: logs, limits on logins, probes, and the responses during an outage."""
+
+from unittest.mock import patch
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.cache import cache
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
+from common.health import check_release
 from common.logs import request_log
 from common.testing import TestCase
 
@@ -45,3 +50,21 @@ class LoginTests(TestCase):
         assert len(logs.output) == 6
         assert "Login failed: user 'ada', address '10.0.0.1'" in logs.output[0]
         assert "secret" not in str(logs.output)
+
+
+class ProbesTests(TestCase):
+    def test_outage_of_the_database_is_503_and_names_when_to_retry(self):
+        self.client.raise_request_exception = False
+        self.client.cookies["sessionid"] = "of-a-visitor"
+        outage = patch.object(connection, "cursor", side_effect=OperationalError("no connection"))
+        with outage, self.assertLogs("django.request", "ERROR"):
+            response = self.client.get("/admin/")
+        assert (response.status_code, response["Retry-After"]) == (503, "2")
+
+    def test_process_is_not_ready_until_all_migrations_are_applied(self):
+        check_release.cache_clear()
+        plan = patch.object(MigrationExecutor, "migration_plan", return_value=["0002_next"])
+        with plan, self.assertLogs("common.health", "ERROR") as logs:
+            assert self.client.get("/readyz").status_code == 503
+        assert "0002_next" in logs.output[0]
+        assert self.client.get("/readyz").status_code == 200

@@ -66,7 +66,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # First, so that health probes need no allowed host, no HTTPS and no session.
-    "common.health.HealthzMiddleware",
+    "common.health.ProbesMiddleware",
     "common.logs.request_log",
     # Before all that can answer, so that each answer has their headers.
     "{{ cookiecutter._django[cookiecutter.django_version].csp_middleware }}",
@@ -130,6 +130,9 @@ def database() -> dict[str, Any]:
     if engine == "django.db.backends.sqlite3":
         if config["NAME"] != ":memory:":
             config["NAME"] = BASE_DIR / config["NAME"]
+        # Keep connections open. When the last one closes, SQLite deletes its write-ahead log, and on a
+        # full disk it could not create the log again, and so not even read.
+        config["CONN_MAX_AGE"] = None
         config["OPTIONS"] = {
             # Take the write lock at BEGIN. Otherwise a transaction that reads first and writes
             # later fails at once when another one writes, whatever the timeout.
