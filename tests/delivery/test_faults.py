@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.harness.load import fault_row, light_load, status_of
+from tests.harness.load import fault_row, light_load, lines_of, status_of
 from tests.harness.project import TEMPLATE
 from tests.harness.service import UNFINISHED, prepare, serve
 
@@ -52,13 +52,13 @@ def under_load(project, record_property):
 
     def under_load(fault, run):
         with serve(project) as server:
-            before = len(server.log.splitlines())
+            before = lines_of(server.log)
             with light_load(f"{server.url}/") as load:
                 time.sleep(0.5)
                 answer = run(server)
                 shown = answer[0] if isinstance(answer, tuple) else answer
                 time.sleep(0.5)
-            lines = len(server.log.splitlines()) - before
+            lines = lines_of(server.log) - before
         record_property("fault", fault_row(fault, shown, load, lines))
         return answer, load, lines
 

@@ -58,13 +58,19 @@ def status_of(url: str, timeout: float = TIMEOUT) -> int | str:
 def fault_row(fault: str, answer: object, load: Load, lines: int) -> str:
     """Return a row of the table of faults.
 
-    ``answer`` is what the faulty request got, and ``lines`` the number of lines in the log. A test
-    records the row as the property "fault", and the last lines of a run show the table.
+    ``answer`` is what the faulty request got, and ``lines`` the number of lines in the log, without the
+    one line of each request. A test records the row as the property "fault", and the last lines of a
+    run show the table.
     """
     statuses = ", ".join(
         f"{count} x {status}" for status, count in sorted(load.statuses.items(), key=str)
     )
     return f"| {fault} | {answer} | {statuses} | {load.slowest:.1f} | {load.outage:.1f} | {lines} |"
+
+
+def lines_of(log: str) -> int:
+    """Return the number of lines of ``log`` that are not the line of a request."""
+    return sum(" common.request: " not in line for line in log.splitlines())
 
 
 @contextmanager
