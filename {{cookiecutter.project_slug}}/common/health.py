@@ -8,6 +8,7 @@ list and plain HTTP, and must not depend on sessions.
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import cache
 from typing import Any
 
@@ -43,15 +44,13 @@ def check_release() -> None:
 
 
 def check_in_thread() -> None:
-    try:
+    with closing(connection):
         check_database()
         check_release()
-    finally:
-        connection.close()
 
 
 def check_readiness() -> None:
-    """Check for at most a second: a database that hangs keeps one thread and one connection."""
+    """Wait less than a second. A database that hangs keeps only one thread and one connection."""
     result = executor.submit(check_in_thread)
     try:
         result.result(timeout=0.9)

@@ -60,13 +60,11 @@ not_found = partial(error, status=HTTPStatus.NOT_FOUND)
 def is_outage(exc: BaseException | None) -> bool:
     """Return True if the database cannot work at present, False for an incorrect statement."""
     cause = getattr(exc, "__cause__", None)
-    sqlstate = getattr(cause, "sqlstate", None) or "08"  # None: the client has no connection.
-    sqlite_code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # The low byte is the primary code.
-    return (
-        isinstance(exc, OperationalError)
-        and sqlstate[:2] in {"08", "53", "57"}  # connection, resources, shutdown
-        and sqlite_code != sqlite3.SQLITE_ERROR  # A full disk and a lock have other codes.
-    )
+    # Without an SQLSTATE, the client has no connection. Classes: connection, resources, shutdown.
+    is_state = (getattr(cause, "sqlstate", None) or "08").startswith(("08", "53", "57"))
+    # The low byte is the primary code. That of a full disk or a lock is not SQLITE_ERROR.
+    is_statement = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_ERROR
+    return isinstance(exc, OperationalError) and is_state and not is_statement
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
