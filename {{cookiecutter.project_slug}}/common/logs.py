@@ -1,6 +1,6 @@
 """Logs: one line for each request, its id in every line, and one format for all lines on stdout.
 
-Put ``"common.logs.request_log"`` into ``MIDDLEWARE``, below the health probes and above the rest.
+Put ``RequestLogMiddleware`` into ``MIDDLEWARE`` below the health probes and above the rest.
 ``logger.info("paid", extra={"fields": {"order": 7}})`` adds fields to a line of LOG_FORMAT=json.
 """
 
@@ -11,18 +11,15 @@ import sys
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, UnreadablePostError
-from django.utils.decorators import sync_and_async_middleware
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.encoding import escape_uri_path
 from django.utils.functional import SimpleLazyObject
 
@@ -112,48 +109,34 @@ def config(format: str, level: str) -> dict[str, Any]:
     }
 
 
-@sync_and_async_middleware
-def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+class RequestLogMiddleware(MiddlewareMixin):
     """Bind the id of each request, send it as X-Request-ID, and write one line for the request."""
 
-    def sync_middleware(request: HttpRequest) -> Any:
-        with logged(request) as responses:
-            responses.append(get_response(request))
-        return responses[0]
+    def process_request(self, request: HttpRequest) -> None:
+        value = request.headers.get(getattr(settings, "REQUEST_ID_HEADER", ""), "")
+        if not re.fullmatch("[A-Za-z0-9-]{8,64}", value):
+            value = uuid.uuid4().hex
+        # No header can set these keys. Error mails list them.
+        request.META |= {"REQUEST_ID": value, "REQUEST_START": time.perf_counter()}
+        request_id.set(value)
 
-    async def async_middleware(request: HttpRequest) -> Any:
-        with logged(request) as responses:
-            responses.append(await get_response(request))
-        return responses[0]
-
-    return async_middleware if iscoroutinefunction(get_response) else sync_middleware
-
-
-@contextmanager
-def logged(request: HttpRequest) -> Iterator[list[Any]]:
-    """Run the block, which appends the response, then write the line of the request."""
-    name = getattr(settings, "REQUEST_ID_HEADER", "").upper().replace("-", "_")
-    value = request.META.get(f"HTTP_{name}", "")
-    if not re.fullmatch("[A-Za-z0-9-]{8,64}", value):
-        value = uuid.uuid4().hex
-    request.META["REQUEST_ID"] = value  # No header can set this key. Error mails list it.
-    token, started = request_id.set(value), time.perf_counter()
-    path = clean(escape_uri_path(request.path))
-    fields = {"request_id": value, "method": request.method, "path": path}
-    responses: list[Any] = []
-    try:
-        yield responses
-    finally:  # There is no response if the server stops or the client of an async view is gone.
-        request_id.reset(token)
-        fields |= {"status": None, "bytes": None, "user": user_id(request)}
-        for response in responses:
-            response["X-Request-ID"] = value
-            size = response.get("Content-Length") if response.streaming else len(response.content)
-            fields |= {"status": response.status_code, "bytes": size and int(size)}
-        fields["ms"] = round((time.perf_counter() - started) * 1000, 1)
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response["X-Request-ID"] = request.META["REQUEST_ID"]
+        size = response.get("Content-Length") if response.streaming else len(response.content)
+        fields = {
+            "request_id": request.META["REQUEST_ID"],
+            "method": request.method,
+            "path": clean(escape_uri_path(request.path)),
+            "status": response.status_code,
+            "ms": round((time.perf_counter() - request.META["REQUEST_START"]) * 1000, 1),
+            "bytes": size and int(size),
+            "user": user_id(request),
+        }
         shown = {name: "-" if value is None else value for name, value in fields.items()}
         line = "%(method)s %(path)s %(status)s %(ms)sms bytes=%(bytes)s user=%(user)s"
         logger.info(line, shown, extra={"fields": fields})
+        request_id.set("")
+        return response
 
 
 def user_id(request: HttpRequest) -> Any:

@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
 from common.health import check_release
-from common.logs import request_log
+from common.logs import RequestLogMiddleware
 from common.testing import TestCase
 
 
@@ -26,7 +26,7 @@ class RequestLogTests(TestCase):
             (lambda request: HttpResponse(), 0, None),
             (lambda request: HttpResponse(request.user.username), 2, str(user.pk)),
         ]:
-            middleware = request_log(SessionMiddleware(AuthenticationMiddleware(view)))
+            middleware = RequestLogMiddleware(SessionMiddleware(AuthenticationMiddleware(view)))
             with self.assertLogs("common.request", "INFO") as logs, self.assertNumQueries(queries):
                 response = middleware(request)
             assert logs.records[0].fields["user"] == logged

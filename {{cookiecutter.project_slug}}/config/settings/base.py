@@ -67,7 +67,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that health probes need no allowed host, no HTTPS and no session.
     "common.health.ProbesMiddleware",
-    "common.logs.request_log",
+    "common.logs.RequestLogMiddleware",
     # Before all that can answer, so that each answer has their headers.
     "{{ cookiecutter._django[cookiecutter.django_version].csp_middleware }}",
     "common.pages.PermissionsPolicyMiddleware",
