@@ -9,7 +9,6 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.db import OperationalError, connection
 from django.http import Http404, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
-from django.utils.decorators import async_only_middleware
 from django.views.decorators.csrf import csrf_exempt
 
 from common.health import ProbesMiddleware
@@ -21,15 +20,6 @@ def raising(exception):
         raise exception
 
     return function
-
-
-@async_only_middleware
-def forgetful(get_response):
-    async def middleware(request):
-        get_response(request)
-        return HttpResponse()
-
-    return middleware
 
 
 class ProbesMiddlewareTests(MiddlewareTestCase):
@@ -50,16 +40,20 @@ class ProbesMiddlewareTests(MiddlewareTestCase):
 
     def test_view_that_raises_gives_an_error_response_in_each_mode(self):
         for mode in ("sync", "async"):
-            for exception, status_code in ((Http404(), 404), (ValueError(), 500)):
-                view, request = raising(exception), self.make_request()
-                run = self.run_middleware(request, view=view, mode=mode)
-                assert (run.response.status_code, run.view_calls) == (status_code, [request])
+            run = self.run_middleware(self.make_request(), view=raising(Http404()), mode=mode)
+            assert (run.response.status_code, len(run.view_calls)) == (404, 1)
+
+    def test_coroutine_that_is_never_awaited_fails(self):
+        def view(request):
+            return HttpResponse(request.auser())
+
+        with pytest.raises(AssertionError, match="lost an await"):
+            self.assertPassesThrough(self.make_request(), view=view)
 
 
-class RequestTests(MiddlewareTestCase):
+class OtherMiddlewareTests(MiddlewareTestCase):
     def test_session_has_data_and_can_be_saved(self):
         session = self.make_request(session={"cart": [1]}).session
-        assert (session["cart"], session.modified) == ([1], False)
         session.cycle_key()
         assert session.load() == {"cart": [1]}
 
@@ -74,14 +68,6 @@ class RequestTests(MiddlewareTestCase):
         request = self.make_request(method="POST", data={"a": "b"})
         self.assertShortCircuits(request, status_code=403)
         self.assertPassesThrough(request, view=csrf_exempt(lambda r: HttpResponse(r.POST["a"])))
-
-
-class FunctionTests(MiddlewareTestCase):
-    middleware = forgetful
-
-    def test_coroutine_that_is_never_awaited_fails(self):
-        with pytest.raises(AssertionError, match="in async mode, lost an await"):
-            self.assertShortCircuits(self.make_request())
 
     def test_middleware_is_not_used(self):
         self.middleware = raising(MiddlewareNotUsed())

@@ -1,9 +1,6 @@
 """If one of these tests fails after an upgrade of Django, ``suspending_receiver`` needs a change."""
 
-import asyncio
-
 from django.contrib.sessions.models import Session  # noqa: TID251 -- a model with no relations
-from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db.models.signals import ModelSignal, pre_delete
 from django.dispatch import Signal
@@ -31,32 +28,20 @@ class SuspendingReceiverTests(TestCase):
         assert signal.send(Session) == connected
         with self.settings(SUSPEND_SIGNALS=True):
             assert signal.send(Session) == [(other, "other")]
-            assert not signal.disconnect(first)
             assert first() == "first"
         assert signal.send(Session) == connected
         assert signal.disconnect(first)
 
-    def test_a_receiver_registered_while_suspended_starts_when_the_suspension_ends(self):
+    async def test_a_receiver_registered_while_suspended_starts_when_the_suspension_ends(self):
         signal = ModelSignal()
         with self.settings(SUSPEND_SIGNALS=True):
 
             @suspending_receiver(signal, sender="sessions.Session")
-            def receiver(**kwargs):
+            async def receiver(**kwargs):
                 return "heard"
 
-            assert not signal.has_listeners(Session)
-        assert signal.send(Session) == [(receiver, "heard")]
-
-    def test_a_suspended_async_receiver_is_not_awaited(self):
-        signal = Signal()
-
-        @suspending_receiver(signal)
-        async def receiver(**kwargs):
-            return "heard"
-
-        with self.settings(SUSPEND_SIGNALS=True):
-            assert asyncio.run(signal.asend(None)) == []
-        assert asyncio.run(signal.asend(None)) == [(receiver, "heard")]
+            assert await signal.asend(Session) == []
+        assert await signal.asend(Session) == [(receiver, "heard")]
 
     def test_django_deletes_rows_in_one_query_while_the_receiver_is_suspended(self):
         @suspending_receiver(pre_delete, sender=Session)
@@ -65,16 +50,8 @@ class SuspendingReceiverTests(TestCase):
 
         Session.objects.create(session_key="key", expire_date=timezone.now())
         with self.settings(SUSPEND_SIGNALS=True), self.assertNumQueries(1):
-            assert not pre_delete.has_listeners(Session)
             Session.objects.all().delete()
         assert pre_delete.has_listeners(Session)
-
-    def test_checks_report_a_value_that_is_not_a_bool_and_a_suspended_deployment(self):
-        expected = {False: set(), True: {"common.W001"}, "no": {"common.E001", "common.W001"}}
-        for value, ids in expected.items():
-            with self.settings(SUSPEND_SIGNALS=value):
-                found = {message.id for message in run_checks(include_deployment_checks=True)}
-            assert found & {"common.E001", "common.W001"} == ids
 
 
 def test_startapp_makes_an_app_whose_receivers_can_be_suspended(settings, tmp_path):

@@ -1,6 +1,8 @@
 """Settings that all environments share. ``.env.example`` lists the variables that change them."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ class Env(environ.Env):  # type: ignore[misc] # django-environ has no types
             raise ValueError("use true or false")
         parsed = super().parse_value(value, cast)
         return [item.strip() for item in parsed] if cast is list else parsed
+
+    @contextmanager
+    def hidden(self, var: str, expected: str) -> Iterator[None]:
+        """Show neither the value nor its error: both may contain a password."""
+        try:
+            yield
+        except (ImproperlyConfigured, KeyError, ValueError):
+            raise ImproperlyConfigured(f"{var} is not the URL of {expected}") from None
 
 
 env = Env()
@@ -119,14 +129,9 @@ TEMPLATES = [
 
 def database() -> dict[str, Any]:
     """Return the database of ``DATABASE_URL``; without one, SQLite in the project root."""
-    try:
+    with env.hidden("DATABASE_URL", "a database: use postgres://user:password@host:5432/name"):
         config: dict[str, Any] = env.db_url("DATABASE_URL", default="sqlite:///db.sqlite3")
         engine = config["ENGINE"]
-    except (KeyError, ValueError):
-        # Neither the value nor its error is shown: both may contain a password.
-        raise ImproperlyConfigured(
-            "DATABASE_URL is not the URL of a database: use postgres://user:password@host:5432/name"
-        ) from None
     if engine == "django.db.backends.sqlite3":
         if config["NAME"] != ":memory:":
             config["NAME"] = BASE_DIR / config["NAME"]
@@ -146,13 +151,8 @@ def database() -> dict[str, Any]:
 
 def cache() -> dict[str, Any]:
     """Return the cache of ``CACHE_URL``; without one, the memory of each process."""
-    try:
+    with env.hidden("CACHE_URL", "a cache: use redis://:password@host:6379/0"):
         config: dict[str, Any] = env.cache_url("CACHE_URL", default="locmemcache://")
-    except (ImproperlyConfigured, ValueError):
-        # Neither the value nor its error is shown: both may contain a password.
-        raise ImproperlyConfigured(
-            "CACHE_URL is not the URL of a cache: use redis://:password@host:6379/0"
-        ) from None
     if config["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
         # In seconds. Without them, a cache that does not answer keeps a request waiting for ever.
         timeouts = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
@@ -162,18 +162,13 @@ def cache() -> dict[str, Any]:
 
 def mailer(default: str) -> dict[str, Any]:
     """Return the mail server of ``EMAIL_URL``, or of ``default``, in the format of Django 6's MAILERS."""
-    try:
+    expected = "use smtp+tls://user:password@host:587, smtp+ssl://…, smtp://… or consolemail://"
+    with env.hidden("EMAIL_URL", f"a mail server: {expected}"):
         url = env.email_url("EMAIL_URL", default=default)
         if url["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend":
             return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": {}}
         if not url["EMAIL_HOST"] or url["EMAIL_FILE_PATH"] or "OPTIONS" in url:
             raise ValueError("not a host")
-    except (ImproperlyConfigured, ValueError):
-        # Neither the value nor its error is shown: both may contain a password.
-        raise ImproperlyConfigured(
-            "EMAIL_URL is not the URL of a mail server: use smtp+tls://user:password@host:587, "
-            "smtp+ssl://…, smtp://… or consolemail://"
-        ) from None
     use_tls, use_ssl = "EMAIL_USE_TLS" in url, "EMAIL_USE_SSL" in url
     options = {
         "host": url["EMAIL_HOST"],

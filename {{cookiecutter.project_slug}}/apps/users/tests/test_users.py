@@ -7,24 +7,17 @@ from apps.users.tests.factories import UserFactory
 from common.testing import TestCase
 
 
+@override_settings(SUSPEND_SIGNALS=False)
 class ProfileTests(TestCase):
-    @override_settings(SUSPEND_SIGNALS=False)
-    def test_a_new_user_gets_a_profile(self):
+    def test_a_new_user_gets_a_profile_and_no_second_one_when_saved_again(self):
         user = UserFactory(username="ada")
-        assert str(user.profile) == "ada"
-
-    @override_settings(SUSPEND_SIGNALS=False)
-    def test_saving_a_user_again_creates_no_second_profile(self):
-        user = UserFactory()
         user.save()
-        assert Profile.objects.get() == user.profile
+        assert str(Profile.objects.get()) == "ada"
 
-    @override_settings(SUSPEND_SIGNALS=False)
     def test_loading_a_fixture_creates_no_second_profile(self):
-        with self.settings(SUSPEND_SIGNALS=True):
-            user = UserFactory()
-            Profile.objects.create(user=user, display_name="Ada")
-        fixture = serializers.serialize("json", [user, user.profile])
+        user = UserFactory()
+        Profile.objects.update(display_name="Ada")
+        fixture = serializers.serialize("json", [user, Profile.objects.get()])
         user.delete()
 
         for loaded in serializers.deserialize("json", fixture):
@@ -38,9 +31,7 @@ class ProfileTests(TestCase):
         assert not Profile.objects.exists()
 
     def test_a_user_cannot_have_two_profiles(self):
-        with self.settings(SUSPEND_SIGNALS=False):
-            user = UserFactory()
-        self.assertIntegrityError(Profile.objects.create, user=user, fields=["user"])
+        self.assertIntegrityError(Profile.objects.create, user=UserFactory(), fields=["user"])
 
     def test_a_profile_with_a_display_name_is_shown_by_it(self):
         assert str(Profile(user=User(username="ada"), display_name="Ada L.")) == "Ada L."
