@@ -1,16 +1,12 @@
 """MiddlewareTestCase: how it runs a middleware, and its assertions, here with sync middleware."""
 
 from functools import partial
-from io import BytesIO
 from types import SimpleNamespace
 
 import pytest
-from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.signals import request_finished
 from django.db import connections
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.template.response import TemplateResponse
 from django.test import override_settings
@@ -58,7 +54,7 @@ class RunTests(MiddlewareTestCase):
         self.middleware = WithHooks
         request = self.make_request()
         assert self.run_middleware(request, view=view).response.content == b"from process_view"
-        assert request.seen == ("view", {"mark": 1, "__wrapped__": view}, (), True)
+        assert request.seen == ("view", {"mark": 1}, (), True)
 
     def test_csrf_exempt_view_is_exempt(self):
         self.middleware = CsrfViewMiddleware
@@ -108,27 +104,9 @@ class RunTests(MiddlewareTestCase):
         self.middleware = passing
         self.assertPassesThrough(self.make_request())
 
-    def test_files_stay_open_until_the_test_ends(self):
-        request = self.make_request(method="POST", data={"up": SimpleUploadedFile("a", b"b")})
-        files = BytesIO(b"content"), request.FILES["up"]
-        self.middleware = passing
-        self.run_middleware(request, view=lambda request: FileResponse(files[0]))
-        assert not any(file.closed for file in files)
-        request_finished.connect(self.fail)
-        self.doCleanups()
-        request_finished.disconnect(self.fail)
-        assert all(file.closed for file in files)
-
     def test_middleware_that_is_not_set_is_an_attribute_error(self):
         with pytest.raises(AttributeError, match="'RunTests' has no attribute 'middleware'"):
             self.run_middleware(self.make_request())
-
-    def test_middleware_sees_the_settings_of_the_service(self):
-        seen = []
-        self.middleware = lambda get_response: seen.append(settings.MIDDLEWARE) or get_response
-        before = settings.MIDDLEWARE
-        self.assertPassesThrough(self.make_request())
-        assert seen == [before]
 
 
 class AssertionTests(MiddlewareTestCase):
@@ -139,15 +117,12 @@ class AssertionTests(MiddlewareTestCase):
 
     def test_pass_through_fails_unless_the_same_request_and_response_pass_once(self):
         for self.middleware, problem in (
-            (
-                answering(302),
-                r"called the view 0 time\(s\), not once: <HttpResponse status_code=302",
-            ),
+            (answering(302), "not call the view once, .*: <HttpResponse status_code=302"),
             (
                 lambda call: lambda request: [call(request), call(request)][1],
-                r"2 time\(s\), not once",
+                "not call the view once",
             ),
-            (lambda call: lambda _: call(HttpRequest()), "another request, <HttpRequest>"),
+            (lambda call: lambda _: call(HttpRequest()), "not call the view .* with its request"),
             (
                 lambda call: lambda request: [call(request), HttpResponse()][1],
                 "not the view's response",
@@ -159,13 +134,11 @@ class AssertionTests(MiddlewareTestCase):
     def test_pass_through_fails_with_the_traceback_of_a_crash(self):
         crash = ValueError("boom")
         self.middleware = raising(crash)
-        with pytest.raises(
-            AssertionError, match=r"mode, passed no .*ValueError\('boom'\)"
-        ) as caught:
+        with pytest.raises(AssertionError, match=r"mode, raised .*ValueError\('boom'\)") as caught:
             self.assertPassesThrough(self.make_request())
         assert caught.value.__cause__ is crash
         self.middleware = passing
-        with pytest.raises(AssertionError, match=r"mode, passed no .*ValueError\('boom'\)"):
+        with pytest.raises(AssertionError, match=r"mode, raised .*ValueError\('boom'\)"):
             self.assertPassesThrough(self.make_request(), view=view_raising(crash))
 
     def test_short_circuit_returns_the_response(self):
@@ -179,9 +152,7 @@ class AssertionTests(MiddlewareTestCase):
 
     def test_short_circuit_fails_if_the_view_was_called(self):
         self.middleware = passing
-        with pytest.raises(
-            AssertionError, match=r"passing, in sync mode, called the view 1 time\(s\)"
-        ):
+        with pytest.raises(AssertionError, match="passing, in sync mode, called the view"):
             self.assertShortCircuits(self.make_request())
 
     def test_crash_is_a_short_circuit_only_with_status_code_500(self):

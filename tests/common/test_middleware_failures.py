@@ -38,7 +38,7 @@ class AwaitTests(MiddlewareTestCase):
         for self.middleware in map(only_async, (returned, dropped, taken_for_a_response)):
             for action in ("error", "ignore"):
                 with warnings.catch_warnings(action=action):
-                    self.assert_fails("async mode, lost an await: .*_get_response_async' was never")
+                    self.assert_fails("async mode, lost an await: .*_get_response_async was never")
 
     def test_coroutine_of_a_middleware_that_then_raises_is_never_awaited(self):
         async def forbidden(get_response, request):
@@ -47,7 +47,7 @@ class AwaitTests(MiddlewareTestCase):
                 raise PermissionDenied
 
         self.middleware = only_async(forbidden)
-        self.assert_fails("in async mode, lost an await: coroutine '.*aget' was never awaited")
+        self.assert_fails("in async mode, lost an await: .*aget was never awaited")
 
     def test_coroutine_that_was_dropped_before_is_not_counted(self):
         async def earlier():
@@ -67,14 +67,14 @@ class AwaitTests(MiddlewareTestCase):
             return HttpResponse()
 
         self.middleware = only_async(dropped)
-        self.assert_fails("in async mode, lost an await: coroutine")
+        self.assert_fails("in async mode, lost an await: .*_get_response_async was never")
 
     def test_coroutine_of_a_sync_middleware_is_never_awaited(self):
         async def log():
             return None
 
         self.middleware = in_both(lambda request: (log(), None)[1])
-        self.assert_fails("in sync mode, lost an await: coroutine '.*log' was never awaited")
+        self.assert_fails("in sync mode, lost an await: .*log was never awaited")
 
     def test_coroutine_of_the_constructor_is_never_awaited(self):
         async def load():
@@ -86,7 +86,7 @@ class AwaitTests(MiddlewareTestCase):
                 load()
 
         self.middleware = Forgetful
-        self.assert_fails("in async mode, lost an await: coroutine '.*load' was never awaited")
+        self.assert_fails("in async mode, lost an await: .*load was never awaited")
 
     def test_result_that_is_no_response(self):
         async def none(get_response, request):
@@ -138,7 +138,5 @@ class NotUsedTests(MiddlewareTestCase):
     def test_other_assertions_fail_and_name_assert_not_used(self):
         self.middleware = not_used
         for assertion in (self.run_middleware, self.assertPassesThrough, self.assertShortCircuits):
-            with pytest.raises(
-                AssertionError, match=r"MiddlewareNotUsed\('switched off'\): use assert"
-            ):
+            with pytest.raises(AssertionError, match=r"raised MiddlewareNotUsed: use assertNot"):
                 assertion(self.make_request())

@@ -63,15 +63,7 @@ class ModeTests(MiddlewareTestCase):
             run = self.run_middleware(self.make_request(), view=view, mode=mode)
             assert (run.response.content, run.mode, len(run.view_calls)) == (b"seen", mode, 1)
 
-    def test_unknown_mode_is_refused(self):
-        self.middleware = passing
-        with pytest.raises(ValueError, match='mode=\'wsgi\' must be "sync", "async" or None'):
-            self.run_middleware(self.make_request(), mode="wsgi")
-
-    def test_django_refuses_middleware_of_no_mode_and_a_factory_that_returns_none(self):
-        self.middleware = type("Never", (), {"sync_capable": False})
-        with pytest.raises(RuntimeError, match="Never must have at least one of sync_capable/"):
-            self.run_middleware(self.make_request())
+    def test_django_refuses_a_factory_that_returns_none(self):
         self.middleware = nothing
         with pytest.raises(ImproperlyConfigured, match="nothing .*returned None"):
             self.run_middleware(self.make_request())
@@ -96,11 +88,9 @@ class BothModesTests(MiddlewareTestCase):
     def test_each_assertion_runs_both_and_names_the_mode_that_fails(self):
         modes = {in_both(respond, nothing): "sync", in_both(nothing, respond): "async"}
         for self.middleware, mode in modes.items():
-            with pytest.raises(
-                AssertionError, match=rf"in {mode} mode, called the view 0 time\(s\)"
-            ):
+            with pytest.raises(AssertionError, match=f"in {mode} mode, did not call the view once"):
                 self.assertPassesThrough(self.make_request())
-        with pytest.raises(AssertionError, match=r"in sync mode, called the view 1 time\(s\)"):
+        with pytest.raises(AssertionError, match="in sync mode, called the view"):
             self.assertShortCircuits(self.make_request())
         self.middleware = in_both(respond)
         self.assertShortCircuits(self.make_request(), status_code=204)

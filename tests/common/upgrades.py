@@ -133,11 +133,6 @@ TESTING_CHANGES = {
         *renamed("import_string", "import_object", HANDLER),
         (HANDLER, r"import import_object", "import import_string as import_object"),
     ),
-    "the handler imports settings by another name": (
-        *renamed("settings", "conf", HANDLER),
-        (HANDLER, r"import conf\b", "import settings as conf"),
-        (HANDLER, r"connections\.conf", "connections.settings"),
-    ),
     "the handler sets an attribute of a request in async mode": (
         (
             HANDLER,

@@ -1,31 +1,22 @@
 """Test a middleware without a client, a database or a URLconf, in sync and async mode.
 
-After "Tips for writing unit tests for Django middleware"::
-
-    class StashMiddlewareTests(MiddlewareTestCase):
-        middleware = StashMiddleware
-
-        def test_stash_of_a_new_session_is_empty(self):
-            request = self.make_request()
-            self.assertPassesThrough(request)
-            assert request.stash == Stash()
+After "Tips for writing unit tests for Django middleware". ``common/tests/test_middleware.py``
+shows how to use it.
 """
 
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 from uuid import uuid4
 
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
-from django.core.signals import request_finished
-from django.http import HttpHeaders, HttpRequest, HttpResponse
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import RequestFactory
 from django.test.client import MULTIPART_CONTENT
-from django.utils.http import urlencode
+from django.utils.datastructures import CaseInsensitiveMapping
 
 from common.testing.cases import SimpleTestCase
 from common.testing.handlers import MiddlewareHandler, Mode, modes
@@ -57,22 +48,17 @@ class MiddlewareTestCase(SimpleTestCase):
     ) -> HttpRequest:
         """Return a real request with a session and a user, as if their middleware had run.
 
-        ``data`` is the query string of a GET or HEAD, otherwise the body: a dict is encoded as a
-        multipart form, or as the Content-Type in ``headers`` says (urlencoded or JSON); text and
-        bytes are sent as they are. ``session`` is what an earlier request has saved; without
-        it, the session is empty and has no key. ``user`` defaults to an AnonymousUser.
+        ``data`` is the query string of a GET or HEAD, otherwise the body: text, bytes, or a dict,
+        which is sent as a form, or as JSON if the Content-Type in ``headers`` says so.
+        ``session`` is what an earlier request has saved. ``user`` defaults to an AnonymousUser.
         """
-        meta: dict[str, Any] = dict(HttpHeaders.to_wsgi_names(headers or {}))
-        meta["REQUEST_METHOD"] = method.upper()
-        request: HttpRequest
-        if data is None or method.upper() in {"GET", "HEAD"}:
-            request = RequestFactory().get(path, data, **meta)
+        factory, method = RequestFactory(headers=headers), method.upper()
+        if data is None or method in {"GET", "HEAD"}:
+            request = factory.get(path, data, REQUEST_METHOD=method)
         else:
             default = MULTIPART_CONTENT if isinstance(data, dict) else "application/octet-stream"
-            content_type = meta.pop("CONTENT_TYPE", default)
-            if isinstance(data, dict) and content_type == "application/x-www-form-urlencoded":
-                data = urlencode(data, doseq=True)
-            request = RequestFactory().post(path, data, content_type, **meta)
+            content_type = CaseInsensitiveMapping(headers or {}).get("Content-Type", default)
+            request = factory.post(path, data, content_type, REQUEST_METHOD=method)
         request.session = MemorySession(session)
         request.user = AnonymousUser() if user is None else user
         request.auser = partial(_auser, request)
@@ -84,18 +70,13 @@ class MiddlewareTestCase(SimpleTestCase):
         """Run ``request`` through the middleware and ``view`` as Django's handler would.
 
         Return an object with ``response``, ``view_calls`` (the requests that reached the view)
-        and ``mode``. Exceptions become responses of Django's own error views. The default view
-        returns an empty 200. ``mode`` is "sync" (WSGI) or "async" (ASGI); the default is sync if
-        the middleware supports it. Django adapts a middleware that does not support ``mode``.
-        Raise AssertionError if the result is no response, or if a coroutine is never awaited.
+        and ``mode``, which by default is "sync" if the middleware supports it. The default view
+        returns an empty 200. Exceptions become responses of Django's own error views. Raise
+        AssertionError if the result is no response, or if a coroutine is never awaited.
         """
-        if mode not in (None, "sync", "async"):
-            raise ValueError(f'mode={mode!r} must be "sync", "async" or None.')
         middleware = self._middleware()
         handler = MiddlewareHandler(middleware, view or _empty_view, mode or modes(middleware)[0])
         handler.run(request)
-        self.addCleanup(_close, handler.response)
-        self.addCleanup(request.close)
         return handler
 
     def assertPassesThrough(
@@ -106,64 +87,52 @@ class MiddlewareTestCase(SimpleTestCase):
         The middleware may add headers to the response. Return the response.
         """
 
-        def problem(run: MiddlewareHandler) -> str | None:
-            if run.crashes:
-                return f"passed no response through, {run.crashes[0]!r} was raised"
-            if len(run.view_calls) != 1:
-                return f"called the view {len(run.view_calls)} time(s), not once: {run.response!r}"
-            if run.view_calls[0] is not run.request:
-                return f"passed on another request, {run.view_calls[0]!r}"
-            if run.view_responses != [run.response]:
-                return f"returned {run.response!r} and not the view's response"
-            return None
+        def check(run: MiddlewareHandler) -> None:
+            run.expect(not run.crashes, f"raised {run.crashes}")
+            once = run.view_calls == [run.request]
+            run.expect(once, f"did not call the view once, with its request: {run.response!r}")
+            unchanged = run.view_responses == [run.response]
+            run.expect(unchanged, f"returned {run.response!r} and not the view's response")
 
-        return self._assert_in_each_mode(request, view, problem)
+        return self._assert_in_each_mode(request, view, check)
 
     def assertShortCircuits(
         self, request: HttpRequest, *, status_code: int | None = None
     ) -> HttpResponseBase:
         """Assert that the middleware responds, with ``status_code`` if given, without the view.
 
-        An exception that Django converts to a 4xx counts as a response. One that Django converts
-        to a 500 fails the assertion, except with ``status_code=500``. Return the response.
+        An exception counts as a response if Django converts it to a 4xx. If Django converts it
+        to a 500, the assertion fails, except with ``status_code=500``. Return the response.
         """
 
-        def problem(run: MiddlewareHandler) -> str | None:
-            if run.view_calls:
-                return f"called the view {len(run.view_calls)} time(s)"
-            if run.crashes and status_code != 500:
-                return f"raised {run.crashes[0]!r}"
-            if status_code not in (None, run.response.status_code):
-                return f"returned {run.response!r}, not status {status_code}"
-            return None
+        def check(run: MiddlewareHandler) -> None:
+            run.expect(not run.view_calls, "called the view")
+            run.expect(not run.crashes or status_code == 500, f"raised {run.crashes}")
+            expected = status_code in (None, run.response.status_code)
+            run.expect(expected, f"returned {run.response!r}, not status {status_code}")
 
-        return self._assert_in_each_mode(request, None, problem)
+        return self._assert_in_each_mode(request, None, check)
 
     def assertNotUsed(self) -> None:
         """Assert that the middleware raises MiddlewareNotUsed when Django loads it."""
         for mode in modes(self._middleware()):
-            handler = MiddlewareHandler(self._middleware(), _empty_view, mode)
-            handler.load_middleware(is_async=mode == "async")
-            if not handler.not_used:
-                raise handler.failure("did not raise MiddlewareNotUsed")
+            run = MiddlewareHandler(self._middleware(), _empty_view, mode)
+            run.load_middleware(is_async=mode == "async")
+            run.expect(not run.is_used, "did not raise MiddlewareNotUsed")
 
     def _assert_in_each_mode(
-        self,
-        request: HttpRequest,
-        view: View | None,
-        problem: Callable[[MiddlewareHandler], str | None],
+        self, request: HttpRequest, view: View | None, check: Callable[[MiddlewareHandler], None]
     ) -> HttpResponseBase:
         first, *others = modes(self._middleware())
         requests = {first: request, **{mode: _copy_request(request) for mode in others}}
         runs: list[MiddlewareHandler] = []
         for mode, own_request in requests.items():
             runs.append(self.run_middleware(own_request, view=view, mode=mode))
-            if found := problem(runs[-1]):
-                raise runs[-1].failure(found)
+            check(runs[-1])
         names = set().union(*(run.names_set for run in runs))
         for run in runs:
-            if missing := names - run.names_set:
-                raise run.failure(f"did not set request attributes {sorted(missing)}")
+            missing = names - run.names_set
+            run.expect(not missing, f"did not set request attributes {sorted(missing)}")
         return runs[0].response
 
     def _middleware(self) -> Callable[..., Any]:
@@ -174,47 +143,31 @@ class MiddlewareTestCase(SimpleTestCase):
 class MemorySession(SessionBase):
     """A session that is stored in itself, so that a copy of a request has a copy of it."""
 
-    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__()
-        self._stored: dict[str | None, dict[str, Any]] = {}
-        if data:
-            self._session_key = uuid4().hex
-            self._stored[self.session_key] = copy.deepcopy(dict(data))
+    def __init__(self, data: Mapping[str, Any] | None) -> None:
+        super().__init__(uuid4().hex if data else None)
+        self._stored = {self.session_key: dict(data)} if data else {}
 
     def exists(self, session_key: str | None) -> bool:
         return session_key in self._stored
 
     def create(self) -> None:
-        self._session_key = uuid4().hex
-        self._stored[self.session_key] = {}
+        self._session_key = None
         self.save()
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
-        if self.session_key is None:
-            return self.create()
-        if self.exists(self.session_key) == must_create:
-            raise CreateError if must_create else UpdateError
+        self._session_key = self.session_key or uuid4().hex
         self._stored[self.session_key] = copy.deepcopy(dict(self.items()))
-        return None
 
     def delete(self, session_key: str | None = None) -> None:
         self._stored.pop(session_key or self.session_key, None)
 
     def load(self) -> dict[str, Any]:
-        if not self.exists(self.session_key):
-            self._session_key = None
-            return {}
-        return copy.deepcopy(self._stored[self.session_key])
+        return copy.deepcopy(self._stored.get(self.session_key, {}))
 
 
 def _empty_view(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
-
-
-def _close(response: HttpResponseBase) -> None:
-    with patch.object(request_finished, "send"):  # its receivers need a database
-        response.close()
 
 
 async def _auser(request: HttpRequest) -> Any:
