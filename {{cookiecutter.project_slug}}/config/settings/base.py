@@ -38,6 +38,13 @@ class Env(environ.Env):  # type: ignore[misc] # django-environ has no types
         except ValueError as exc:
             raise ImproperlyConfigured(f"{var}={value!r}: {exc}") from exc
 
+    def matching(self, var: str, pattern: str, advice: str) -> str | None:
+        """Return the value if ``pattern`` matches it, and None if it is not set."""
+        value: str | None = self.str(var, default=None)
+        if value is None or re.fullmatch(pattern, value, re.ASCII):
+            return value
+        raise ImproperlyConfigured(f"{var}={value!r}: {advice}")
+
     @classmethod
     def parse_value(cls, value: str, cast: Any) -> Any:
         if cast is bool and value.lower() not in {*cls.BOOLEAN_TRUE_STRINGS, *cls.FALSE_STRINGS}:
@@ -97,15 +104,9 @@ MIDDLEWARE = [
 ]
 
 
-def url_path(value: str) -> str:
-    path = value.strip("/")
-    if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", path):
-        raise ValueError("use letters, digits, hyphens and underscores: staff/")
-    return f"{path}/"
-
-
 ROOT_URLCONF = "config.urls"
-ADMIN_PATH = env.get_value("ADMIN_PATH", cast=url_path, default="admin/")
+path = env.matching("ADMIN_PATH", r"/?[\w-]+(/[\w-]+)*/?", "use letters, digits, - and _: staff/")
+ADMIN_PATH = f"{(path or 'admin').strip('/')}/"
 CSRF_FAILURE_VIEW = "common.pages.forbidden"
 WSGI_APPLICATION = "config.wsgi.application"
 
@@ -182,18 +183,6 @@ def mailer(default: str) -> dict[str, Any]:
     return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": options}
 
 
-def report_uri(value: str) -> str:
-    if not re.fullmatch(r"(https?:/)?/[^\s;,]+", value):
-        raise ValueError("use a URL: https://reports.example.com/csp")
-    return value
-
-
-def header_name(value: str) -> str:
-    if not value.replace("-", "").isalnum():
-        raise ValueError("use the name of a header: X-Request-ID")
-    return value
-
-
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -252,7 +241,9 @@ CSP: dict[str, Any] = {
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
     "object-src": ["'none'"],
-    "report-uri": env.get_value("CSP_REPORT_URI", cast=report_uri, default=None),
+    "report-uri": env.matching(
+        "CSP_REPORT_URI", r"(https?:/)?/[^\s;,]+", "use a URL: https://reports.example.com/csp"
+    ),
 }
 # jinja: if cookiecutter.django_version == "5.2"
 CSP["default-src"].append(import_string("csp.constants.NONCE"))

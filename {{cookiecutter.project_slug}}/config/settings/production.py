@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from common.logs import request_id
 from config.settings.base import *
-from config.settings.base import STORAGES, env, header_name
+from config.settings.base import STORAGES, env
 
 
 def proxy_header(value: str) -> tuple[str, str]:
@@ -36,8 +36,9 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = env.get_value("SECURE_PROXY_SSL_HEADER", cast=proxy_header, default=None)
-REQUEST_ID_HEADER = env.get_value("REQUEST_ID_HEADER", cast=header_name, default="")
-CLIENT_ADDRESS_HEADER = env.get_value("CLIENT_ADDRESS_HEADER", cast=header_name, default="")
+header = r"[A-Za-z0-9-]+", "use the name of a header: X-Forwarded-For"
+REQUEST_ID_HEADER = env.matching("REQUEST_ID_HEADER", *header) or ""
+CLIENT_ADDRESS_HEADER = env.matching("CLIENT_ADDRESS_HEADER", *header) or ""
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
