@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.db import DatabaseError, connection
 from django.test import override_settings
 from django.utils import timezone
 
@@ -46,7 +45,8 @@ class SessionTests(TestCase):
         self.request["user"] = 2
         self.request.save()
         assert (self.data()["user"], self.data()["reminded"]) == (2, True)
-        assert session_store(self.key).get_expiry_age() == 60
+        expires_in = self.request.model.objects.get().expire_date - timezone.now()
+        assert expires_in <= timedelta(seconds=60)
 
     def test_a_session_that_ended_is_gone_for_jobs_and_requests(self):
         session_store(self.key).flush()
@@ -54,13 +54,6 @@ class SessionTests(TestCase):
             self.request.save()
         with self.assertRaises(SessionGone), edit_session(self.key):
             self.fail("The block must not run.")
-
-    def test_an_error_of_the_database_is_no_logout(self):
-        def fail(*args):
-            raise DatabaseError("database is locked")
-
-        with self.assertRaises(DatabaseError), connection.execute_wrapper(fail):
-            self.request.save()
 
     def test_live_sessions_yields_those_that_have_not_expired(self):
         rows = session_store().model.objects

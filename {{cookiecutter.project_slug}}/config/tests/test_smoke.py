@@ -6,7 +6,6 @@ service, add it to SKIPPED and test it in its app.
 
 from contextlib import suppress
 from itertools import product
-from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -17,7 +16,7 @@ from django.utils.regex_helper import normalize
 
 SKIPPED = set()  # routes and admin pages, as pytest prints them
 # Values for the arguments of routes, tried in this order: a key, a slug, a year, the label of an app, a UUID.
-ARGUMENTS = ["1", "a", "2000", "users", str(UUID(int=1))]
+ARGUMENTS = ["1", "a", "2000", "users", "00000000-0000-0000-0000-000000000001"]
 
 
 def find_routes(resolver, *parents):
@@ -31,12 +30,12 @@ def find_routes(resolver, *parents):
 
 
 def find_admins():
-    """Yield a name for each admin, with its site and its model."""
+    """Yield the name of each admin, with which the names of its pages begin."""
     for site in all_sites:
         with suppress(NoReverseMatch):  # Skip sites that are not in the URLs.
             reverse(f"{site.name}:index")
             for model in filter(site.is_registered, apps.get_models()):
-                yield f"{site.name}:{model._meta.label}", (site, model)
+                yield f"{site.name}:{model._meta.label_lower.replace('.', '_')}"
 
 
 def find_path(patterns, view):
@@ -54,7 +53,7 @@ def find_path(patterns, view):
 
 # If two routes are equal, keep the first: Django never reaches the second.
 ROUTES = dict(reversed([*find_routes(get_resolver())]))
-ADMINS = dict(find_admins())
+ADMINS = {*find_admins()}
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES.keys() - SKIPPED))
@@ -69,10 +68,8 @@ def test_each_url_is_answered(admin_client, route):
     assert {"Content-Security-Policy", "Permissions-Policy"} <= response.headers.keys()
 
 
-@pytest.mark.parametrize("page", sorted(ADMINS.keys() - SKIPPED))
-def test_each_admin_page_opens(admin_client, page):
-    site, model = ADMINS[page]
-    name = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}"
+@pytest.mark.parametrize("name", sorted(ADMINS - SKIPPED))
+def test_each_admin_page_opens(admin_client, name):
     for path in (reverse(f"{name}_changelist") + "?q=a", reverse(f"{name}_add")):
         # 403: the admin forbids the page to everybody.
         assert admin_client.get(path).status_code in {200, 302, 403}

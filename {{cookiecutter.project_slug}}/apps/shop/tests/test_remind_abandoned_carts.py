@@ -20,13 +20,13 @@ from common.sessions import live_sessions, session_store
 from common.testing import TestCase, TransactionTestCase
 
 
-def leave_cart(user, *products, hours=25):
-    """Return the store of a session whose cart has not changed for ``hours``."""
+def leave_cart(user, *products):
+    """Return the store of a session whose cart was last changed two days ago."""
     session = session_store()
     if user:
         session[USER_KEY] = str(user.pk)
-    changed_at = timezone.now() - timedelta(hours=hours)
-    with mock.patch("django.utils.timezone.now", return_value=changed_at):
+    two_days_ago = timezone.now() - timedelta(days=2)
+    with mock.patch("django.utils.timezone.now", return_value=two_days_ago):
         for product in products:
             cart.add(session, product.pk)
     session.create()
@@ -72,8 +72,8 @@ class RemindTests(TestCase):
         for user in (None, UserFactory(email=""), UserFactory(is_active=False)):
             leave_cart(user, self.mug)
         leave_cart(self.user)
-        leave_cart(self.user, self.mug, hours=0)
         leave_cart(self.user, self.kettle)
+        change(leave_cart(self.user, self.mug))
         self.kettle.delete()
         assert remind() == "6 sessions, 0 reminders.\n"
 

@@ -37,20 +37,16 @@ class ProfileTests(TestCase):
         assert str(Profile(user=User(username="ada"), display_name="Ada L.")) == "Ada L."
 
 
-@override_settings(SUSPEND_SIGNALS=False)
-class UserAdminTests(TestCase):
-    def setUp(self):
-        self.user = UserFactory(is_staff=True, is_superuser=True)
-        self.client.force_login(self.user)
+def test_the_admin_page_of_a_user_contains_the_profile(admin_client, admin_user):
+    page = admin_client.get(reverse("admin:users_user_change", args=[admin_user.pk]))
+    assert b"profile-0-display_name" in page.content
 
-    def test_the_admin_page_of_a_user_contains_the_profile(self):
-        page = self.client.get(reverse("admin:users_user_change", args=[self.user.pk]))
-        self.assertContains(page, "profile-0-display_name")
 
-    def test_the_admin_page_that_adds_a_user_leaves_the_profile_to_the_receiver(self):
-        url = reverse("admin:users_user_add")
-        self.assertNotContains(self.client.get(url), "display_name")
-        password = "correct horse battery"
-        data = {"username": "grace", "password1": password, "password2": password}
-        self.client.post(url, {**data, "usable_password": "true"})
-        assert Profile.objects.filter(user__username="grace").count() == 1
+def test_the_admin_page_that_adds_a_user_leaves_the_profile_to_the_receiver(admin_client, settings):
+    settings.SUSPEND_SIGNALS = False
+    url = reverse("admin:users_user_add")
+    assert b"display_name" not in admin_client.get(url).content
+    password = "correct horse battery"
+    data = {"username": "grace", "password1": password, "password2": password}
+    admin_client.post(url, {**data, "usable_password": "true"})
+    assert Profile.objects.filter(user__username="grace").count() == 1
