@@ -69,7 +69,6 @@ SIGNALS_CHANGES = {
 }
 
 STATIC_FILES_CHANGES = {
-    "read_manifest is renamed": renamed("read_manifest", "_read_manifest", STATIC_FILES),
     "load_manifest is renamed": renamed("load_manifest", "_load_manifest", STATIC_FILES),
     "load_manifest returns a third value": (
         (STATIC_FILES, r'return \{\}, ""', 'return {}, "", None'),
@@ -82,7 +81,6 @@ STATIC_FILES_CHANGES = {
     "the argument manifest_storage is renamed": renamed(
         "manifest_storage", "manifest_backend", STATIC_FILES
     ),
-    "hashes have 16 digits": ((STATIC_FILES, r"hexdigest\(\)\[:12\]", "hexdigest()[:16]"),),
     "FileSystemStorage._save is renamed": renamed("_save", "_write", FILES, STATIC_FILES),
     "FileSystemStorage._save refuses absolute names": (
         (
