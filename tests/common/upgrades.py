@@ -186,15 +186,6 @@ LOGS_CHANGES = {
     ),
 }
 
-MANAGEMENT_CHANGES = {
-    "TemplateCommand.validate_name is renamed": renamed(
-        "validate_name", "_validate_name", "django/core/management/templates.py"
-    ),
-    "BaseCommand.stealth_options is renamed": renamed(
-        "stealth_options", "hidden_options", EVERYWHERE
-    ),
-}
-
 # The changes that can break a bake, by its answer for static files.
 CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
     "whitenoise": {
@@ -203,7 +194,6 @@ CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
         **SESSIONS_CHANGES,
         **TESTING_CHANGES,
         **LOGS_CHANGES,
-        **MANAGEMENT_CHANGES,
     },
     "s3": S3_CHANGES,
 }
