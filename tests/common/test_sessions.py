@@ -94,14 +94,14 @@ class EditTests(SessionTestCase):
                 edit_session(key),
             ):
                 raise FaultError
-            assert ("malformed" in str(raised.exception)) == (key in malformed)
+            assert "malformed" in str(raised.exception)
             assert not key or str(key) not in str(raised.exception)
         assert [row.pk for row in self.model.objects.all()] == [self.key]
 
     def test_an_expired_session_is_gone(self):
         self.rows().update(expire_date=timezone.now())
         with (
-            self.assertRaisesRegex(SessionGone, "logged out, or it expired"),
+            self.assertRaisesRegex(SessionGone, "it ended or expired"),
             edit_session(self.key),
         ):
             raise FaultError

@@ -5,7 +5,8 @@ import stat
 import pytest
 from django.core.management import get_commands
 
-from common_tests.startapp_helpers import ADDED, BASE, ROUTE, ROUTED, URLS
+from common.management.commands.startapp import TEMPLATES
+from common_tests.startapp_helpers import ADDED, LINE, ROUTE, ROUTED, URLS
 
 FILES = """
 __init__.py
@@ -87,13 +88,15 @@ def test_settings_behind_a_symbolic_link_are_edited_where_they_are(service):
         'INSTALLED_APPS = [\n    "a",\n] + OTHERS\n',
         'INSTALLED_APPS = [\n    "a",\n]\nINSTALLED_APPS = ["b", *INSTALLED_APPS]\n',
         'OTHERS = [\n    "a",\n]\n',
-        'INSTALLED_APPS = [\n    *(\n        "a",\n    ),\n]\n',
+        'INSTALLED_APPS = [\r\n    "a",\r\n]\r\n',
+        'INSTALLED_APPS = [\n    "a"  # b,\n]\n',
+        'INSTALLED_APPS = [\n    "a",\n]  # the last\n',
         'INSTALLED_APPS = [\n    "a",\n]\nINSTALLED_APPS = INSTALLED_APPS + OTHERS\n',
         None,
     ],
 )
 def test_another_form_of_list_is_left_alone_and_the_output_shows_the_line(service, source):
-    service.base.write_text(source or "")
+    service.base.write_bytes((source or "").encode())
     if source is None:
         service.base.unlink()
     before = service.files()
@@ -107,12 +110,6 @@ def test_another_form_of_list_is_left_alone_and_the_output_shows_the_line(servic
     assert {path: service.files()[path] for path in before} == before
 
 
-def test_settings_that_list_the_app_stay_as_they_are(service):
-    service.base.write_bytes(ADDED)
-    assert "It is in INSTALLED_APPS" in service.startapp()
-    assert service.base.read_bytes() == ADDED
-
-
 @pytest.mark.parametrize(
     "source",
     [
@@ -122,7 +119,6 @@ def test_settings_that_list_the_app_stay_as_they_are(service):
         "from django import urls\n\nurlpatterns = [\n    urls.path()\n]\n",
         "from django import urls\n\nurlpatterns = [\n    urls.path()  # a),\n]\n",
         "from django.urls import path\n\nurlpatterns = [\n    path(),\n]\n",
-        "from django import urls\n\nurlpatterns = [\n    urls.path(),\n    *more(),\n]\n",
     ],
 )
 def test_other_urls_are_left_alone_and_the_output_shows_the_line(service, source):
@@ -138,14 +134,22 @@ def test_other_urls_are_left_alone_and_the_output_shows_the_line(service, source
     assert (service.app / "urls.py").exists()
 
 
-def test_the_line_has_the_line_ending_of_the_file(service):
-    service.base.write_bytes(BASE.replace(b"\n", b"\r\n"))
-    service.startapp()
-    assert service.base.read_bytes() == ADDED.replace(b"\n", b"\r\n")
+@pytest.mark.parametrize(
+    "source",
+    [
+        'INSTALLED_APPS: list[str] = [\n    "a",\n]\n',
+        'INSTALLED_APPS = [\n    "a", "b",\n]\n',
+        "INSTALLED_APPS = [\n    *OTHERS,\n]\n",
+        'INSTALLED_APPS = [\n    "a",  # b\n    *(\n        "c",\n    ),\n]\nOTHERS = [\n    "d",\n]\n',
+    ],
+)
+def test_the_line_is_added_to_every_list_that_ends_with_a_comma(service, source):
+    service.base.write_text(source)
+    assert "It is in INSTALLED_APPS" in service.startapp()
+    assert service.base.read_text() == source.replace("\n]", f"\n{LINE.decode()}]", 1)
 
 
-def test_the_line_of_a_long_name_is_wrapped(service):
-    name = "a" * 29
-    service.startapp(name, page=True)
-    line = f'    urls.path(\n        "{name}/", urls.include("apps.{name}.urls")\n    ),\n'
-    assert service.urls.read_text().endswith(f"# example\n{line}]\n")
+def test_files_of_a_template_that_are_no_python_are_copied(service):
+    service.startapp(page=True)
+    made = (service.app / "templates/made_by_startapp/list.html").read_text()
+    assert made == (TEMPLATES[1] / "templates/app_name/list.html").read_text()

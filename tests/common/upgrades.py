@@ -69,7 +69,6 @@ SIGNALS_CHANGES = {
 }
 
 STATIC_FILES_CHANGES = {
-    "read_manifest is renamed": renamed("read_manifest", "_read_manifest", STATIC_FILES),
     "load_manifest is renamed": renamed("load_manifest", "_load_manifest", STATIC_FILES),
     "load_manifest returns a third value": (
         (STATIC_FILES, r'return \{\}, ""', 'return {}, "", None'),
@@ -82,7 +81,6 @@ STATIC_FILES_CHANGES = {
     "the argument manifest_storage is renamed": renamed(
         "manifest_storage", "manifest_backend", STATIC_FILES
     ),
-    "hashes have 16 digits": ((STATIC_FILES, r"hexdigest\(\)\[:12\]", "hexdigest()[:16]"),),
     "FileSystemStorage._save is renamed": renamed("_save", "_write", FILES, STATIC_FILES),
     "FileSystemStorage._save refuses absolute names": (
         (
@@ -183,15 +181,6 @@ LOGS_CHANGES = {
     ),
 }
 
-MANAGEMENT_CHANGES = {
-    "TemplateCommand.validate_name is renamed": renamed(
-        "validate_name", "_validate_name", "django/core/management/templates.py"
-    ),
-    "BaseCommand.stealth_options is renamed": renamed(
-        "stealth_options", "hidden_options", EVERYWHERE
-    ),
-}
-
 OPERATIONS_CHANGES = {
     "MigrationExecutor.migration_plan is renamed": renamed("migration_plan", "plan_to", EVERYWHERE),
     "MigrationExecutor.loader is renamed": renamed(
@@ -209,7 +198,6 @@ CHANGES: dict[str, dict[str, tuple[Edit, ...]]] = {
         **SESSIONS_CHANGES,
         **TESTING_CHANGES,
         **LOGS_CHANGES,
-        **MANAGEMENT_CHANGES,
         **OPERATIONS_CHANGES,
     },
     "s3": S3_CHANGES,

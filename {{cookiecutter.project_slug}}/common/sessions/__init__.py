@@ -23,7 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.utils import timezone
 
-from common.sessions.rows import is_valid, locked_row
+from common.sessions.engine import is_valid, locked_row
 
 __all__ = [
     "SessionBase",
@@ -76,16 +76,16 @@ def edit_session(session_key: str) -> Iterator[SessionBase]:
     Raise ImproperlyConfigured if the engine keeps no rows (signed cookies, ``cache``, ``file``).
     """
     store = _store_with_rows(session_key if is_valid(session_key) else None)
-    # The messages do not contain the key: it is as secret as a password.
-    if store.session_key is None:
-        raise SessionGone("The key of the session is malformed.")
-    with locked_row(store) as row:
+    with locked_row(store) as row:  # None for a malformed key.
         if row is None or row.expire_date <= timezone.now():
-            raise SessionGone("The session is gone: its visitor logged out, or it expired.")
+            # The message does not contain the key: it is as secret as a password.
+            raise SessionGone("No such session: it ended or expired, or the key is malformed.")
         store._session_cache = store.decode(row.session_data)
         expiry = store.get("_session_expiry")
-        with _replaced_copy(store):
+        try:
             yield store
+        finally:  # If the block raises, it may have called session.save() before.
+            _replace_copy(session_key)
         if store.session_key == session_key:
             edited = store.create_model_instance(dict(store.items()))
             if store.get("_session_expiry") == expiry:
@@ -106,14 +106,13 @@ def _store_with_rows(session_key: str | None = None) -> Any:
     return store
 
 
-@contextmanager
-def _replaced_copy(store: DBStore) -> Iterator[None]:
-    """Drop the copy that ``cached_db`` keeps after the block; write a new one after the commit.
+def _replace_copy(session_key: str) -> None:
+    """Drop the copy that ``cached_db`` keeps, and write a new one after the commit.
 
     A copy that is written before the commit becomes stale if an outer transaction is rolled back.
     """
+    store = session_store(session_key)  # The block may have changed the key of its own store.
     if not isinstance(store, CachedDBStore):
-        yield
         return
     drop = partial(caches[settings.SESSION_CACHE_ALIAS].delete, store.cache_key)
 
@@ -122,8 +121,5 @@ def _replaced_copy(store: DBStore) -> Iterator[None]:
             drop()
             store.load()
 
-    try:
-        yield
-    finally:  # If the block raises, it may have called session.save() before.
-        drop()
+    drop()
     transaction.on_commit(write, using=router.db_for_write(store.model), robust=True)

@@ -7,13 +7,38 @@ another request has saved meanwhile. This engine writes only the keys that the r
 onto the row as it is by then. After "Going too deep with Django Sessions".
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DBStore
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import connections, router, transaction
 
-from common.sessions.rows import is_valid, locked_row
+
+def is_valid(session_key: object) -> bool:
+    """Return whether a session can have this key. PostgreSQL raises an error for NUL."""
+    return isinstance(session_key, str) and session_key.isascii() and session_key.isprintable()
+
+
+@contextmanager
+def locked_row(store: DBStore) -> Iterator[AbstractBaseSession | None]:
+    """Give the row of ``store``, or None, in a transaction that keeps the row locked."""
+    using = router.db_for_write(store.model)
+    objects: Any = store.model.objects.using(using)
+    rows = objects.select_for_update().filter(pk=store.session_key)
+    if connections[using].vendor == "sqlite":
+        # SQLite ignores FOR UPDATE. A transaction takes its lock with its first write, and fails
+        # at once if it has read before and another one has written since. So write first.
+        update = (
+            f'UPDATE "{store.model._meta.db_table}" '  # noqa: S608 -- the name is the model's
+            "SET session_key = session_key WHERE session_key = %s RETURNING *"
+        )
+        rows = objects.raw(update, [store.session_key])
+    with transaction.atomic(using=using):
+        yield next(iter(rows), None)
 
 
 class SessionStore(DBStore):
@@ -75,14 +100,14 @@ class SessionStore(DBStore):
             return mine
         before = self._serialize_values(self.serializer().loads(self._snapshot))
         now, stored = self._serialize_values(mine), self._serialize_values(theirs)
-        changed = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
-        # Keep the request's own object where the values are equal: it may change the object later.
-        kept = {
-            key: mine[key] if now.get(key) == stored[key] else theirs[key]
-            for key in theirs
-            if key not in changed
-        }
-        return kept | {key: mine[key] for key in mine if key in changed}
+        merged = {}
+        for key in theirs | mine:
+            # Keep the request's own object also of an equal value: it may change the object later.
+            is_mine = now.get(key) != before.get(key) or now.get(key) == stored.get(key)
+            data = mine if is_mine else theirs
+            if key in data:
+                merged[key] = data[key]
+        return merged
 
     def _serialize_values(self, data: dict[str, Any]) -> dict[str, bytes]:
         """Return each value serialized, to compare them: in Python 1 == True, but not in JSON."""

@@ -6,11 +6,10 @@ code, so that each server names the files of its own release. In ``STORAGES["sta
 After "A hidden gem in Django 1.7: ManifestStaticFilesStorage".
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin, ManifestStaticFilesStorage
@@ -19,23 +18,16 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.crypto import get_random_string
 
-if TYPE_CHECKING:
-
-    class _ManifestStorage(ManifestFilesMixin, Storage):  # type: ignore[misc] # Django mixes so
-        def _save(self, name: str, content: File[Any]) -> str: ...
-else:
-    _ManifestStorage = ManifestFilesMixin
-
 
 @contextmanager
 def replacing(path: str) -> Iterator[str]:
     """Yield the path of a temporary file, which replaces ``path`` if the block succeeds."""
-    temporary = f"{path}.{get_random_string(12)}"
+    temporary = Path(f"{path}.{get_random_string(12)}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        yield str(temporary)
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 class AtomicFileSystemStorage(FileSystemStorage):
@@ -54,7 +46,7 @@ class ManifestFolder(AtomicFileSystemStorage):
         """Do nothing, because Django deletes the old manifest before it saves the new one."""
 
 
-class RootManifestMixin(_ManifestStorage):
+class RootManifestMixin(ManifestFilesMixin, Storage):  # type: ignore[misc] # Django mixes so
     """Keeps the manifest in ``settings.STATICFILES_MANIFEST_ROOT``, by default ``BASE_DIR``.
 
     Raise ImproperlyConfigured when a name is looked up and the manifest is missing or corrupt. An
@@ -63,32 +55,19 @@ class RootManifestMixin(_ManifestStorage):
 
     manifest_storage: Storage
     manifest_error = ""  # Why no name can be looked up, and what to do.
-    _is_collecting = False
+    _made: set[str] | None = None  # The hashed files of this run, while collectstatic makes them.
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         root = getattr(settings, "STATICFILES_MANIFEST_ROOT", None) or ""
-        base_dir = getattr(settings, "BASE_DIR", "")
-        kwargs.setdefault("manifest_storage", ManifestFolder(Path(base_dir, root)))
+        kwargs.setdefault("manifest_storage", ManifestFolder(Path(settings.BASE_DIR, root)))
         super().__init__(*args, **kwargs)
+        path = self.manifest_storage.path(self.manifest_name)
         static_root = getattr(self, "location", None)  # On S3 a prefix, which is never absolute.
-        if static_root and Path(self.manifest_path).is_relative_to(static_root):
+        if static_root and Path(path).is_relative_to(static_root):
             raise ImproperlyConfigured(
-                f"The static files manifest {self.manifest_path!r} would be in STATIC_ROOT, which "
-                "is public and which collectstatic may clear: choose another STATIC_ROOT."
+                f"The static files manifest {path!r} would be in STATIC_ROOT, which is public and "
+                "which collectstatic may clear: choose another STATIC_ROOT."
             )
-
-    @property
-    def manifest_path(self) -> str:
-        """The full path of the manifest, or its name where the storage has no paths."""
-        try:
-            return self.manifest_storage.path(self.manifest_name)
-        except NotImplementedError:
-            return self.manifest_name
-
-    def read_manifest(self) -> Any:
-        content: str | None = super().read_manifest()
-        self._set_manifest_error("is missing" if content is None else "")
-        return content
 
     def load_manifest(self) -> Any:
         """Return the paths and the hash. On an error return no paths, and keep the message."""
@@ -96,14 +75,14 @@ class RootManifestMixin(_ManifestStorage):
             manifest: Any = super().load_manifest()
             if not all(isinstance(name, str) for name in manifest[0].values()):
                 raise TypeError("a hashed name is not a string")
+            problem = "" if any(manifest) else "is missing"
         except Exception as exc:  # Django expects bad JSON, but not all that a git merge can leave.
-            self._set_manifest_error(f"cannot be read ({type(exc).__name__}: {exc})")
-            return {}, ""
+            problem, manifest = f"cannot be read ({type(exc).__name__}: {exc})", ({}, "")
+        if problem:
+            path = self.manifest_storage.path(self.manifest_name)
+            problem = f"The static files manifest {path!r} {problem}: run collectstatic."
+        self.manifest_error = problem
         return manifest
-
-    def _set_manifest_error(self, problem: str) -> None:
-        message = f"The static files manifest {self.manifest_path!r} {problem}: run collectstatic."
-        self.manifest_error = message if problem else ""
 
     def stored_name(self, name: str) -> str:
         if self.manifest_error:
@@ -116,36 +95,32 @@ class RootManifestMixin(_ManifestStorage):
         Then delete the hashed files that this run made and that the manifest does not name: those
         of stylesheets whose references had not been hashed yet.
         """
-        self._is_collecting = True
-        self._made: set[str] = set()
+        self._made = made = set[str]()
         try:
-            for result in super().post_process(*args, **kwargs):
-                self._is_collecting = False  # After an error, Django does not resume here.
-                yield result
-                self._is_collecting = True
+            yield from super().post_process(*args, **kwargs)
         finally:
-            self._is_collecting = False
+            self._made = None
         if not kwargs.get("dry_run"):
             self.save_manifest()
-        for name in self._made.difference(self.hashed_files.values()):
+        for name in made.difference(self.hashed_files.values()):
             self.delete(name)
 
     def save_manifest(self) -> None:
-        if not self._is_collecting:
+        if self._made is None:
             super().save_manifest()
             self.manifest_error = ""
 
-    def _save(self, name: str, content: "File[Any]") -> str:
+    def _save(self, name: str, content: "File[Any]") -> Any:
         """Save a hashed file only if it is not there yet: its name depends on its content."""
-        if self._is_collecting:
+        if self._made is not None:
             if self.exists(name):
                 return name
             self._made.add(name)
-        return super()._save(name, content)
+        return super()._save(name, content)  # type: ignore[misc] # django-stubs leave it out
 
     def delete(self, name: str) -> None:
         """Keep every hashed file while collecting: another release may serve it."""
-        if not self._is_collecting:
+        if self._made is None:
             super().delete(name)
 
 

@@ -36,7 +36,7 @@ class RootManifestS3Storage(RootManifestMixin, UnsignedS3Storage):  # type: igno
 
     def exists(self, name: str) -> bool:
         """Ask the bucket only once about each file that it has: Django asks in each pass."""
-        if not self._is_collecting:
+        if self._made is None:
             return super().exists(name)
         if name not in self._found and super().exists(name):
             self._found.add(name)
@@ -44,6 +44,6 @@ class RootManifestS3Storage(RootManifestMixin, UnsignedS3Storage):  # type: igno
 
     def get_object_parameters(self, name: str) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_object_parameters(name)
-        if self._is_collecting:  # Then every file that is saved has a hashed name.
+        if self._made is not None:  # Then every file that is saved has a hashed name.
             parameters.setdefault("CacheControl", "max-age=31536000, public, immutable")
         return parameters

@@ -6,7 +6,6 @@ into ``STORAGES["staticfiles"]``.
 """
 
 import os
-import re
 from contextlib import suppress
 from typing import Any
 
@@ -18,33 +17,22 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 from common.static_files.manifest import AtomicFileSystemStorage, RootManifestMixin, replacing
 
-HASHED_NAME = re.compile(r"\.[0-9a-f]{12}(\.[^./]+)?$")
-
 
 class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[misc] # WhiteNoise has no types
-    """Serves also the hashed files that were collected after the server started.
+    """Serves also the files that were collected after the server started.
 
     While servers are replaced, a browser may get a page from a new server and its stylesheet from
     an old one. WhiteNoise only knows the files that it found when it started.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.static_root:  # so that find_file() looks there, too
-            root = os.path.join(os.path.abspath(self.static_root), "")
-            self.directories.append((root, self.static_prefix))
-
     def update_files_dictionary(self, root: str, prefix: str) -> None:
-        """Scan again if a file vanishes meanwhile: another release may be collecting."""
-        for _ in range(9):
-            with suppress(FileNotFoundError):
-                super().update_files_dictionary(root, prefix)
-                return
-        super().update_files_dictionary(root, prefix)
+        self.directories.append((root, prefix))  # so that find_file() looks there, too
+        with suppress(FileNotFoundError):  # A file vanished: another release is collecting.
+            super().update_files_dictionary(root, prefix)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         url = request.path_info
-        if url not in self.files and HASHED_NAME.search(url) and (file := self.find_file(url)):
+        if url not in self.files and (file := self.find_file(url)):
             self.files[url] = file
         response: HttpResponseBase = super().__call__(request)
         return response

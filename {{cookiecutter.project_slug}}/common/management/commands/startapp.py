@@ -5,46 +5,38 @@ tests, all from ``common/app_template``, and is in ``INSTALLED_APPS``. ``--page`
 objects from ``common/page_template``: a view, a URL and a template. It passes all hooks and tests.
 """
 
-import ast
 import keyword
-import os
 import re
 import shutil
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest import mock
 
 from django.apps import apps
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError, CommandParser, call_command
-from django.core.management.commands import startapp
+from django.core.management import BaseCommand, CommandError, CommandParser
+from django.template import Context, Engine
 
-TEMPLATES = [str(Path(__file__).parents[2] / name) for name in ("app_template", "page_template")]
+TEMPLATES = [Path(__file__).parents[2] / name for name in ("app_template", "page_template")]
 # A file, a list in it, and the element to add.
 SETTINGS = ("config/settings/base.py", "INSTALLED_APPS", '"apps.{0}",')
 URLS = ("config/urls.py", "urlpatterns", 'urls.path("{0}/", urls.include("apps.{0}.urls")),')
-MAX_LENGTH = 29  # With longer names, ruff would wrap lines of the new app.
+NAMES = {
+    "app": ("[a-z][a-z0-9_]*", "use lower-case letters, digits and underscores, a letter first"),
+    "model": (
+        "(?!Test)[A-Z][A-Za-z0-9]*",  # pytest would collect a class whose name begins with Test.
+        "choose one with --model: letters and digits, a capital but not 'Test' first",
+    ),
+}
+MAX_LENGTH = 26  # With longer names, ruff would wrap lines of the new app and its URL.
 RESERVED = {
-    "app",  # Its configuration would be called AppConfig, as Django's base class is.
-    "common_tests",  # The tests of common install an app of this name.
-    "django",  # Its tables could get the names of Django's own.
+    *("app", "django"),  # Names of its AppConfig or its tables could be those of Django.
     *("build", "dist", "htmlcov", "node_modules", "venv"),  # git, ruff or pytest skip these.
     *("migrations", "tests"),  # ruff.toml and pyproject.toml have exceptions for these.
     *("Any", "I", "O"),  # Models: the receivers import Any, and ruff rejects ambiguous names.
 }
-
-
-class AppFiles(startapp.Command):
-    """Django's command, which writes the files."""
-
-    stealth_options = ("model_name", "page")
-
-    def validate_name(self, name: str, name_or_dir: str = "name") -> None:
-        """Do nothing: check_app() replaces Django's check, which rejects even ``calendar``."""
 
 
 class Command(BaseCommand):
@@ -58,12 +50,15 @@ class Command(BaseCommand):
         parser.add_argument("--page", action="store_true", help="Add a page, which lists objects.")
 
     def handle(self, *, name: str, model: str | None, page: bool, **options: Any) -> None:
-        check_app(name)
-        model = name.title().replace("_", "") if model is None else model
-        check_model(model)
+        camel_case = name.title().replace("_", "")
+        model = camel_case if model is None else model
+        check_name("app", name)
+        check_name("model", model)
+        check_app_is_new(name)
         lists = [SETTINGS, URLS] if page else [SETTINGS]
+        context = {"app_name": name, "camel_case_app_name": camel_case, "model_name": model}
         try:
-            edited = self.make_app(name, model, lists)
+            edited = make_app(name, Context({**context, "page": page}), lists)
         except OSError as exc:
             raise CommandError(f"apps/{name} was not made, and nothing changed: {exc}") from exc
         self.stdout.write(f"Made apps/{name}, with the model {model}.")
@@ -77,97 +72,76 @@ class Command(BaseCommand):
                 )
         self.stdout.write("Next: uv run manage.py migrate")
 
-    def make_app(self, name: str, model: str, lists: Sequence[Sequence[str]]) -> Collection[str]:
-        """Make the app and edit the files, or do neither; return the files that list the app."""
-        folder = Path(settings.BASE_DIR, "apps")
-        edits = {}
-        with TemporaryDirectory(prefix=".startapp-", dir=folder) as temporary, ExitStack() as undo:
-            new_app, target = Path(temporary, name), folder / name
-            new_app.joinpath("migrations").mkdir(parents=True)
-            options = {"model_name": model, "page": URLS in lists}
-            # Django runs Black if it is on PATH, and Black would wrap lines that ruff leaves alone.
-            with mock.patch.dict(os.environ, PATH=""):
-                for template in TEMPLATES[: len(lists)]:
-                    call_command(AppFiles(), name, str(new_app), template=template, **options)
-            new_app.joinpath("__init__.py").touch()
-            new_app.joinpath("migrations/__init__.py").touch()
-            for file, variable, element in lists:
-                path = Path(settings.BASE_DIR, file).resolve()
-                source = path.read_bytes() if path.exists() else b""
-                if changed := add_element(source, name, variable, element):
-                    new, old = Path(temporary, f"new-{path.name}"), Path(temporary, path.name)
-                    for copy, text in ((new, changed), (old, source)):
-                        copy.write_bytes(text)
-                        shutil.copymode(path, copy)
-                    edits[file] = new, old, path
-            new_app.rename(target)
-            undo.callback(target.rename, new_app)
-            for new, old, path in edits.values():
-                undo.callback(old.replace, path)
-                new.replace(path)
-            undo.pop_all()
-        return edits
+
+def check_name(kind: str, name: str) -> None:
+    pattern, advice = NAMES[kind]
+    is_reserved = keyword.iskeyword(name) or name in RESERVED
+    if is_reserved or len(name) > MAX_LENGTH or not re.fullmatch(pattern, name):
+        raise CommandError(
+            f"{name!r} is not a valid {kind} name. Please {advice}, at most {MAX_LENGTH} characters, "
+            f"no keyword of Python, and none of {', '.join(sorted(RESERVED))}."
+        )
 
 
-def check_app(name: str) -> None:
-    """Raise CommandError unless ``name`` can be the name of a new app."""
-    advice = "Please use lower-case letters, digits and underscores, a letter first"
-    check_name(name, "app", "[a-z][a-z0-9_]*", advice)
-    folder = str(Path(settings.BASE_DIR, "apps", name))
+def check_app_is_new(name: str) -> None:
     if name in apps.app_configs:
         problem = f"{name!r} conflicts with the label of {apps.app_configs[name].name!r}"
-    elif os.path.lexists(folder):
-        problem = f"{folder!r} already exists"
-    elif find_spec(f"apps.{name}"):
-        problem = f"'apps.{name}' conflicts with an existing Python module"
+    elif same := [path for path in Path(settings.BASE_DIR, "apps").iterdir() if path.stem == name]:
+        problem = f"'{same[0]}' already exists"
     else:
         return
     raise CommandError(f"{problem}. Please try another name.")
 
 
-def check_model(name: str) -> None:
-    """Raise CommandError unless ``name`` can be the name of a model.
+def make_app(name: str, context: Context, lists: Sequence[Sequence[str]]) -> Collection[str]:
+    """Make the app and edit the files, or do neither; return the files that were edited."""
+    folder = Path(settings.BASE_DIR, "apps")
+    edits = {}
+    with TemporaryDirectory(prefix=".startapp-", dir=folder) as temporary, ExitStack() as undo:
+        new_app, target = Path(temporary, name), folder / name
+        for template in TEMPLATES[: len(lists)]:
+            write_files(template, new_app, context)
+        for package in ("", "migrations"):
+            Path(new_app, package, "__init__.py").touch()
+        for file, variable, element in lists:
+            path = Path(settings.BASE_DIR, file).resolve()
+            source = path.read_bytes().decode() if path.exists() else ""
+            if changed := add_line(source, variable, element.format(name)):
+                new, old = Path(temporary, f"new-{path.name}"), Path(temporary, path.name)
+                for copy in (new, old):
+                    shutil.copy(path, copy)
+                new.write_bytes(changed.encode())
+                edits[file] = new, old, path
+        new_app.rename(target)
+        undo.callback(target.rename, new_app)
+        for new, old, path in edits.values():
+            undo.callback(old.replace, path)
+            new.replace(path)
+        undo.pop_all()
+    return edits
 
-    pytest would collect a model whose name begins with ``Test``.
+
+def write_files(template: Path, new_app: Path, context: Context) -> None:
+    """Write the files of ``template``: those called ``.py-tpl`` rendered, the others as they are."""
+    for source in sorted(path for path in template.rglob("*") if not path.is_dir()):
+        text = source.read_text()
+        if source.suffix == ".py-tpl":
+            text = Engine().from_string(text).render(context)
+        path = new_app / str(source.relative_to(template)).replace("app_name", new_app.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(path.suffix.removesuffix("-tpl")).write_text(text)
+
+
+def add_line(source: str, variable: str, line: str) -> str | None:
+    """Return ``source`` with ``line`` at the end of the list ``variable``.
+
+    Return None if the list is computed, has not one element a line, or does not exist.
     """
-    advice = "Please choose one with --model: letters and digits, a capital but not 'Test' first"
-    check_name(name, "model", "(?!Test)[A-Z][A-Za-z0-9]*", advice)
-
-
-def check_name(name: str, kind: str, pattern: str, advice: str) -> None:
-    is_reserved = keyword.iskeyword(name) or name in RESERVED
-    if is_reserved or len(name) > MAX_LENGTH or not re.fullmatch(pattern, name):
-        raise CommandError(
-            f"{name!r} is not a valid {kind} name. {advice}, at most {MAX_LENGTH} characters, no "
-            f"keyword of Python, and none of {', '.join(sorted(RESERVED))}."
-        )
-
-
-def add_element(source: bytes, app: str, variable: str, element: str) -> bytes | None:
-    """Return ``source`` with a line for the app at the end of the list ``variable``.
-
-    Return ``source`` itself if the list has the app. Return None if no line can be added, because
-    the list is computed, has not one element a line, or does not exist.
-    """
-    assigned = [
-        statement.value
-        for statement in ast.parse(source).body
-        if isinstance(statement, ast.Assign | ast.AnnAssign)
-        and ast.unparse(statement).startswith((f"{variable} =", f"{variable}:"))
-    ]
-    match assigned:
-        case [ast.List([*_, last]) as listed]:
-            if re.search(rf"'apps\.{app}['.]", ast.unparse(listed)):
-                return source  # The app, its AppConfig or its URLs.
-            lines, end = source.splitlines(keepends=True), last.end_lineno or 0
-            # Another line can follow an element of the same kind with only a comma and a comment.
-            start = element.partition('"')[0] + "'"
-            indent = re.match(rb"[ \t]+", lines[end - 1])
-            rest = re.fullmatch(rb",[ \t]*(?:#.*?)?(\r?\n)", lines[end - 1][last.end_col_offset :])
-            if indent and rest and ast.unparse(last).startswith(start):
-                new = element.format(app)
-                if len(new) > 96:  # Wrap the line where ruff would.
-                    new = re.sub(r"\((.*)\),", r"(\n        \1\n    ),", new)
-                lines.insert(end, indent[0] + new.encode() + rest[1])
-                return b"".join(lines)
-    return None
+    element = r"[ \t].*\n"
+    last = r"[ \t][^#\n]*,[ \t]*(#.*)?\n"
+    found = re.search(rf"(?m)^{variable}\b.* = \[\n({element})*{last}(?=\]$)", source)
+    is_assigned_again = len(re.findall(rf"(?m)^{variable}\b", source)) > 1
+    # Other lines of the list must call the same function, because the file has to import it.
+    if not found or is_assigned_again or line.partition('"')[0] not in found[0]:
+        return None
+    return f"{source[: found.end()]}    {line}\n{source[found.end() :]}"
