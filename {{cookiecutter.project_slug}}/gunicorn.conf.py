@@ -14,6 +14,7 @@ logconfig_dict = LOGGING  # The middleware of common.logs logs the requests.
 # A client that is slow to send or to read keeps a thread, so there are many: 200 such clients do not stop
 # the service. Besides 10 MB of memory, threads cost nothing while they wait.
 threads = 256
+forwarded_allow_ips = ""  # Django's settings tell which headers of a proxy to trust.
 client_timeout = 20  # seconds until a client must send or read more
 keepalive = 5  # seconds until the next request of a connection. An idle connection keeps no thread.
 graceful_timeout = 25  # seconds for requests under way at SIGTERM. compose.yaml waits longer.

@@ -6,7 +6,8 @@ import shutil
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from common.testing import SimpleTestCase
 from common_tests.static_site import HASHED_NAME, HASHED_URL, LOCAL, LOCAL_BACKENDS, Site, names
@@ -114,6 +115,36 @@ def test_manifest_storage_may_be_given(site, tmp_path):
     site.collect()
     assert names(folder) == ["staticfiles.json"]
     assert not site.manifest.exists()
+    assert site.url() == HASHED_URL
+
+
+class StorageWithoutPaths(Storage):
+    """Keeps files in memory. Its ``path`` raises NotImplementedError, as on S3."""
+
+    def __init__(self):
+        self.files = {}
+
+    def exists(self, name):
+        return name in self.files
+
+    def delete(self, name):
+        del self.files[name]
+
+    def _open(self, name, mode):
+        if name not in self.files:
+            raise FileNotFoundError(name)
+        return ContentFile(self.files[name])
+
+    def _save(self, name, content):
+        self.files[name] = content.read()
+        return name
+
+
+def test_manifest_storage_without_paths_may_be_given(site):
+    site.use(LOCAL, manifest_storage=StorageWithoutPaths())
+    with pytest.raises(ImproperlyConfigured, match=r"'staticfiles\.json' is missing: run"):
+        site.url()
+    site.collect()
     assert site.url() == HASHED_URL
 
 

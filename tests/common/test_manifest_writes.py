@@ -55,6 +55,13 @@ def test_collectstatic_works_again_in_the_process_in_which_it_failed(site, backe
     assert (site.static_root / "app.css").read_text() == "a { color: blue }"
 
 
+def test_manifest_root_needs_no_base_dir(site, settings):
+    settings.STATICFILES_MANIFEST_ROOT = str(site.root)
+    del settings.BASE_DIR
+    site.collect()
+    assert site.manifest.exists()
+
+
 def disk_full(*args):
     raise OSError(errno.ENOSPC, "No space left")
 

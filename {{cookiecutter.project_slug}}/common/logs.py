@@ -52,11 +52,11 @@ class StdoutHandler(logging.StreamHandler[Any]):
     def emit(self, record: logging.LogRecord) -> None:
         kind, exc, trace = record.exc_info or (None, None, None)
         rejected = record.name.startswith("django.") and getattr(record, "status_code", 500) < 500
-        if exc and (rejected or isinstance(exc, UnreadablePostError)):
+        if exc and (rejected or isinstance(exc, (UnreadablePostError, BlockingIOError))):
             # A visitor can cause this. Later handlers, as for mail, get the lower level.
             record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
         elif kind:
-            failure = (record.name, kind.__name__, str(traceback.extract_tb(trace, limit=-1)))
+            failure = (record.name, kind.__name__, str(traceback.extract_tb(trace)))
             now = time.monotonic()
             written, dropped = self.failures.get(failure, (now - 1, 0))
             if now < written + 1:
@@ -144,4 +144,5 @@ def user_id(request: HttpRequest) -> Any:
     user = getattr(request, "user", None)
     if isinstance(user, SimpleLazyObject):
         return getattr(request.session, "_session_cache", {}).get(SESSION_KEY)
-    return getattr(user, "pk", None)  # after a login, for one
+    pk = getattr(user, "pk", None)  # after a login, for one
+    return None if pk is None else str(pk)

@@ -32,7 +32,9 @@ class ProductListView(ListView):
 
 
 def back_to_product(request: HttpRequest, pk: int) -> HttpResponse:
-    return redirect(f"{reverse('shop:product-list')}?{request.GET.urlencode()}#product-{pk}")
+    # A page of what is set aside may be gone after the click.
+    query = "aside=1" if "aside" in request.GET else request.GET.urlencode()
+    return redirect(f"{reverse('shop:product-list')}?{query}#product-{pk}")
 
 
 @require_POST

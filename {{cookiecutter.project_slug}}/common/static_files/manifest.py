@@ -59,15 +59,23 @@ class RootManifestMixin(ManifestFilesMixin, Storage):  # type: ignore[misc] # Dj
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         root = getattr(settings, "STATICFILES_MANIFEST_ROOT", None) or ""
-        kwargs.setdefault("manifest_storage", ManifestFolder(Path(settings.BASE_DIR, root)))
+        base_dir = getattr(settings, "BASE_DIR", "")
+        kwargs.setdefault("manifest_storage", ManifestFolder(Path(base_dir, root)))
         super().__init__(*args, **kwargs)
-        path = self.manifest_storage.path(self.manifest_name)
         static_root = getattr(self, "location", None)  # On S3 a prefix, which is never absolute.
-        if static_root and Path(path).is_relative_to(static_root):
+        if static_root and Path(self.manifest_path).is_relative_to(static_root):
             raise ImproperlyConfigured(
-                f"The static files manifest {path!r} would be in STATIC_ROOT, which is public and "
-                "which collectstatic may clear: choose another STATIC_ROOT."
+                f"The static files manifest {self.manifest_path!r} would be in STATIC_ROOT, which "
+                "is public and which collectstatic may clear: choose another STATIC_ROOT."
             )
+
+    @property
+    def manifest_path(self) -> str:
+        """The full path of the manifest, or its name where the storage has no paths."""
+        try:
+            return self.manifest_storage.path(self.manifest_name)
+        except NotImplementedError:
+            return self.manifest_name
 
     def load_manifest(self) -> Any:
         """Return the paths and the hash. On an error return no paths, and keep the message."""
@@ -78,10 +86,8 @@ class RootManifestMixin(ManifestFilesMixin, Storage):  # type: ignore[misc] # Dj
             problem = "" if any(manifest) else "is missing"
         except Exception as exc:  # Django expects bad JSON, but not all that a git merge can leave.
             problem, manifest = f"cannot be read ({type(exc).__name__}: {exc})", ({}, "")
-        if problem:
-            path = self.manifest_storage.path(self.manifest_name)
-            problem = f"The static files manifest {path!r} {problem}: run collectstatic."
-        self.manifest_error = problem
+        message = f"The static files manifest {self.manifest_path!r} {problem}: run collectstatic."
+        self.manifest_error = message if problem else ""
         return manifest
 
     def stored_name(self, name: str) -> str:

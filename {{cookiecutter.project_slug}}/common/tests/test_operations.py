@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
+from django.urls import reverse
 
 from common.health import check_release
 from common.logs import RequestLogMiddleware
@@ -58,7 +59,7 @@ class ProbesTests(TestCase):
         self.client.cookies["sessionid"] = "of-a-visitor"
         outage = patch.object(connection, "cursor", side_effect=OperationalError)
         with outage, self.assertLogs("django.request", "ERROR"):
-            assert self.client.get("/admin/")["Retry-After"] == "2"
+            assert self.client.get(reverse("admin:index"))["Retry-After"] == "2"
 
     def test_process_is_not_ready_until_all_migrations_are_applied(self):
         check_release.cache_clear()
