@@ -302,7 +302,7 @@ class PassThroughTests(MiddlewareTestCase):
         user = get_user_model()(pk=7)
         with written() as lines:
             self.assertPassesThrough(self.make_request("/", user=user))
-        assert [line["user"] for line in requests(lines)] == [7, 7]
+        assert [line["user"] for line in requests(lines)] == ["7", "7"]
 
 
 @SITE

@@ -181,6 +181,7 @@ def test_deploy_check_passes_after_collectstatic(site):
     assert site.errors() == []
 
 
+@pytest.mark.django_db
 def test_check_without_deploy_does_not_ask_for_the_manifest(site):
     assert "common.E002" not in [error.id for error in run_checks()]
 

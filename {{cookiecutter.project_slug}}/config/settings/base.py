@@ -153,7 +153,8 @@ def database() -> dict[str, Any]:
 def cache() -> dict[str, Any]:
     """Return the cache of ``CACHE_URL``; without one, the memory of each process."""
     with env.hidden("CACHE_URL", "a cache: use redis://:password@host:6379/0"):
-        config: dict[str, Any] = env.cache_url("CACHE_URL", default="locmemcache://?max_entries=10000")
+        memory = "locmemcache://?max_entries=10000"  # the counters of logins must last
+        config: dict[str, Any] = env.cache_url("CACHE_URL", default=memory)
     if config["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
         # In seconds. Without them, a cache that does not answer keeps a request waiting for ever.
         timeouts = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
