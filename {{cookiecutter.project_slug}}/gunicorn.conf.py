@@ -1,10 +1,11 @@
 """How gunicorn serves the service: run ``gunicorn`` in this folder. It also reads WEB_CONCURRENCY and PORT."""
 
 import os
-import signal
 import socket
 import struct
 from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
 
 from config.settings.base import LOGGING
 
@@ -25,17 +26,24 @@ worker_tmp_dir = shm if os.path.isdir(shm) else None
 control_socket_disable = True  # It needs a folder that the service may write to.
 
 
-def post_worker_init(worker: Any) -> None:
-    """Bound the wait for clients, and refuse new connections from SIGTERM on, which would otherwise hang."""
-    timeout = struct.pack("ll", client_timeout, 0)
-    for listener in worker.sockets:  # Their connections inherit the options.
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
-    stop: Any = signal.getsignal(signal.SIGTERM)
+class Worker(ThreadWorker):
+    """gunicorn's threads, which wait for clients only so long, and end at once what SIGTERM ends."""
 
-    def refuse_and_stop(*args: Any) -> None:
-        for listener in worker.sockets:
+    def run(self) -> None:
+        timeout = struct.pack("ll", client_timeout, 0)
+        for listener in self.sockets:  # Their connections inherit the options.
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+        super().run()
+
+    def accept(self, listener: Any) -> None:
+        if self.alive:  # After SIGTERM, the listener is closed.
+            super().accept(listener)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        for listener in self.sockets:  # Refuse new connections, which would hang otherwise.
             listener.close()
-        stop(*args)
 
-    signal.signal(signal.SIGTERM, refuse_and_stop)
+
+worker_class = Worker

@@ -110,6 +110,14 @@ def test_an_address_has_a_hundred_failures_for_all_names_together(ada, hashes):
     assert attempt("correct", address="10.0.0.2") == ada
 
 
+def test_an_address_over_its_limit_fills_the_cache_with_no_more_names(db):
+    for number in range(100):
+        fail(1, username=f"nobody{number}")
+    before = len(cache._cache)
+    fail(20, username="another")
+    assert len(cache._cache) == before
+
+
 def test_refused_attempts_of_one_user_do_not_lock_the_address(ada):
     fail(120, username="robot")
     assert attempt("correct") == ada

@@ -456,6 +456,20 @@ class FormTests(SimpleTestCase):
             root.manager._clear_cache()
 
 
+def test_fields_cannot_replace_those_of_the_line():
+    with written() as lines:
+        app.warning("real", extra={"fields": {"message": "forged", "order": 7}})
+    assert (lines[0]["message"], lines[0]["order"]) == ("real", 7)
+
+
+def test_record_that_cannot_be_written_is_named_without_its_arguments(capsys):
+    with written() as lines:
+        app.error("%d items", "secret")
+        app.error("next")
+    assert [line["message"] for line in lines] == ["next"]
+    assert capsys.readouterr().err == "ERROR apps.job: a record cannot be written\n"
+
+
 class FailureTests(SimpleTestCase):
     def fail(self, exc, logger=app):
         try:

@@ -107,6 +107,7 @@ def test_sigterm_with_a_request_of_8_seconds(project, record_property):
             status = server.process.wait(timeout=30)
         lines = len(re.findall("signal|Worker|Shutting", server.log))
         assert (answer.result(), status) == (200, 0)
+        assert "Traceback" not in server.log
     record_property("fault", fault_row("SIGTERM, request of 8 s", "200, exit 0", load, lines))
     assert {*load.statuses} <= {200, "ConnectionRefusedError"}
     assert load.slowest < 5

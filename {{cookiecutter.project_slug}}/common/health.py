@@ -6,18 +6,16 @@ list and plain HTTP, and must not depend on sessions.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cache
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -73,20 +71,8 @@ def respond(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-class ProbesMiddleware:
+class ProbesMiddleware(MiddlewareMixin):
     """Respond to the paths of ``CHECKS``; pass all other requests on."""
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        self.respond: Callable[[HttpRequest], Any] = respond
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-            self.respond = sync_to_async(respond)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        handler = self.respond if request.path_info in CHECKS else self.get_response
-        response: HttpResponseBase | Awaitable[HttpResponseBase] = handler(request)
-        return response
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        return respond(request) if request.path_info in CHECKS else None

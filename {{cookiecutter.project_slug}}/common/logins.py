@@ -51,8 +51,13 @@ class LimitingBackend(ModelBackend):
         if username is None or password is None:
             return None
         by_user, by_address = counters(request, username)
-        # Count before the check. Otherwise simultaneous attempts would all pass.
-        if count(by_user) > USER_LIMIT or count(by_address) > ADDRESS_LIMIT:
+        # Count before the check. Otherwise simultaneous attempts would all pass. An address that is
+        # over its limit must not fill the cache with names.
+        if count(by_address) > ADDRESS_LIMIT:
+            raise PermissionDenied
+        if count(by_user) > USER_LIMIT:
+            with ignoring_the_cache():
+                cache.decr(by_address)
             raise PermissionDenied
         user, has_failed = None, False
         try:

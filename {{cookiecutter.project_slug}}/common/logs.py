@@ -67,6 +67,10 @@ class StdoutHandler(logging.StreamHandler[Any]):
                 record.msg, record.args = f"{record.getMessage()} (and {dropped} before it)", None
         super().emit(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- as in logging
+        """Name the record that cannot be written. logging would print its arguments, secrets too."""
+        sys.stderr.write(f"{record.levelname} {record.name}: a record cannot be written\n")
+
     def format(self, record: logging.LogRecord) -> str:
         # Django logs some responses after the middleware, and passes the request.
         meta = getattr(getattr(record, "request", None), "META", {})
@@ -76,8 +80,8 @@ class StdoutHandler(logging.StreamHandler[Any]):
             "logger": record.name,
             "message": clean(record.getMessage()),
             "request_id": request_id.get() or meta.get("REQUEST_ID", ""),
-            **getattr(record, "fields", {}),
         }
+        fields = fields | getattr(record, "fields", {}) | fields
         trace = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
         lines = [clean(line) for line in trace.splitlines()]
         if self.is_json:
@@ -105,6 +109,8 @@ def config(format: str, level: str) -> dict[str, Any]:
             "django.server": silent,
             "gunicorn.access": silent,
             "gunicorn.error": passed_on,
+            "gunicorn.http.wsgi": silent,  # warns of each HEAD request
+            "psycopg.pool": silent,  # repeats the error that a request gets
         },
     }
 

@@ -99,6 +99,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     timeout = env.get_value("DATABASE_TIMEOUT", cast=positive, default=2)
     options = {
         "connect_timeout": timeout,
+        # Give up a connection that the network has lost. In seconds, but the last in milliseconds.
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
         "pool": {
             "min_size": 1,
             "max_size": env.get_value("DATABASE_POOL_SIZE", cast=positive, default=10),
