@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 import uuid
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -69,7 +70,8 @@ class StdoutHandler(logging.StreamHandler[Any]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- as in logging
         """Name the record that cannot be written. logging would print its arguments, secrets too."""
-        sys.stderr.write(f"{record.levelname} {record.name}: a record cannot be written\n")
+        with suppress(OSError):  # A request must not fail because the disk of the log is full.
+            sys.stderr.write(f"{record.levelname} {record.name}: a record cannot be written\n")
 
     def format(self, record: logging.LogRecord) -> str:
         # Django logs some responses after the middleware, and passes the request.
