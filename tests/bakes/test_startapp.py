@@ -96,7 +96,7 @@ def test_a_rejected_name_leaves_no_trace(tracked):
     ]:
         printed = project.manage("startapp", name, *model, status=1)
         assert re.fullmatch(r"CommandError: .*'.+?'.*\. Please .*\.\n", printed)
-    assert "You must provide an application name" in project.manage("startapp", status=2)
+    assert "arguments are required: name" in project.manage("startapp", status=2)
     project.manage("startapp", "orders", "apps/orders", status=2)
     assert changes(project) == before
     assert [path.name for path in (project.path / "apps/mine").iterdir()] == ["notes"]

@@ -9,11 +9,6 @@ from tests.common.upgrades import CHANGES, changed_files
 from tests.harness.answers import CHOICES
 from tests.harness.project import TEMPLATE
 
-# The changes that no shipped test notices, and why.
-NOT_CAUGHT = {
-    "WhiteNoise.update_files_dictionary is renamed": "Only a server that starts while another release collects"
-    " would fail. A test of that race takes more lines than it is worth to a service; tests/common has it.",
-}
 UPGRADES = [
     pytest.param((version, static_files), change, id=f"{version}-{change}")
     for version in CHOICES["django_version"]
@@ -63,7 +58,7 @@ def test_a_shipped_test_fails_after_an_upgrade_that_breaks_common(upgraded, answ
     tests = "common/tests" if answers[1] == "whitenoise" else "common/tests/test_s3.py"
     command = f"pytest -x -p upgraded {tests}; echo status=$?"
     printed = project.uv("bash", "-c", command, **variables)
-    assert ("status=0" in printed) == (change in NOT_CAUGHT), printed
+    assert "status=0" not in printed
 
 
 @pytest.mark.long
@@ -76,8 +71,5 @@ def test_django_itself_works_after_a_simulated_upgrade(upgraded, answers, change
     project.uv("python", "-c", "import upgraded, stock; stock.main()", **variables)
 
 
-def test_the_shipped_tests_catch_nearly_all_simulated_upgrades():
-    changes = CHANGES["whitenoise"]
-    assert len(changes) >= 24
-    assert changes.keys() >= NOT_CAUGHT.keys()
-    assert len(NOT_CAUGHT) <= 2
+def test_many_upgrades_are_simulated():
+    assert len(CHANGES["whitenoise"]) >= 24

@@ -41,7 +41,6 @@ RESERVED = {
 
 class Command(BaseCommand):
     help = f"Makes an app in apps/ that follows the conventions, and adds it to {SETTINGS[0]}."
-    missing_args_message = "You must provide an application name."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
