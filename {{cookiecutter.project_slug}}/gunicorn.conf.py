@@ -13,7 +13,7 @@ wsgi_app = "config.wsgi"
 logconfig_dict = LOGGING  # The middleware of common.logs logs the requests.
 
 # A client that is slow to send or to read keeps a thread, so there are many: 200 such clients do not stop
-# the service. Besides 10 MB of memory, threads cost nothing while they wait.
+# the service. Threads that wait take no time, and 256 of them 10 MB.
 threads = 256
 forwarded_allow_ips = ""  # Django's settings tell which headers of a proxy to trust.
 client_timeout = 20  # seconds until a client must send or read more
@@ -27,7 +27,7 @@ control_socket_disable = True  # It needs a folder that the service may write to
 
 
 class Worker(ThreadWorker):
-    """gunicorn's threads, which wait for clients only so long, and end at once what SIGTERM ends."""
+    """gunicorn's worker with threads. Bound the wait for a client; refuse connections after SIGTERM."""
 
     def run(self) -> None:
         timeout = struct.pack("ll", client_timeout, 0)
