@@ -1,7 +1,10 @@
 """The commands that write migrations format them, so that the hooks change nothing."""
 
+import pytest
+
 from tests.bakes.test_changed_apps import CHANGES, assert_formatted, change, fields
 
+pytestmark = pytest.mark.long
 WITHOUT_RUFF = """
 import runpy, sys
 sys.modules["ruff"] = None

@@ -13,6 +13,7 @@ import pytest
 from tests.delivery.test_production import fetch
 from tests.harness.project import GUNICORN, PRODUCTION
 
+pytestmark = pytest.mark.long
 PROXIED = {**PRODUCTION, "CLIENT_ADDRESS_HEADER": "X-Forwarded-For", "ADMIN_PATH": "staff/"}
 
 
@@ -78,7 +79,6 @@ def pause(server, signal_number):
         os.kill(int(pid), signal_number)
 
 
-@pytest.mark.long
 @pytest.mark.skipif("REDIS_URL" in os.environ, reason="stops a Redis server of its own")
 def test_two_processes_share_the_limits_in_redis_and_go_on_while_it_is_frozen(site, redis_url):
     command = ("uv", "run", "--with", "redis", *GUNICORN, "--workers=2", "--threads=8")

@@ -16,6 +16,7 @@ from tests.harness.load import status_of
 from tests.harness.project import SOURCE, TEMPLATE
 from tests.harness.service import UNFINISHED, prepare, serve
 
+pytestmark = pytest.mark.long
 SECONDS = 5  # Before, one such client stopped the service for 32 seconds.
 
 
@@ -50,13 +51,11 @@ def test_200_clients_that_send_nothing_or_half_a_request_do_not_stop_the_service
                 client.sendall(b"x")
 
 
-@pytest.mark.long
 def test_headers_that_stop_arriving_end_the_connection(server):
     with server.connect(UNFINISHED["half of the headers"], timeout=60) as client:
         assert client.recv(1000) == b""
 
 
-@pytest.mark.long
 def test_a_body_that_stops_arriving_ends_the_request(server):
     with server.connect(UNFINISHED["half of a body"], timeout=60) as client:
         assert client.recv(1000).startswith(b"HTTP/1.1 ")
