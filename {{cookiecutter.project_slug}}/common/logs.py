@@ -42,7 +42,7 @@ def clean(text: str) -> str:
 class StdoutHandler(logging.StreamHandler[Any]):
     """Writes records as text, with tracebacks indented below them, or as JSON, one object a line.
 
-    Of the same failure (logger, type and place), it writes one a second, with the number dropped.
+    Of the same failure (logger, type and stack), it writes one a second, with the number dropped.
     """
 
     def __init__(self, form: str) -> None:
