@@ -37,6 +37,11 @@ def test_the_label_of_an_installed_app_is_refused(service):
     assert_refused(service, "'auth' conflicts with .* 'django.contrib.auth'", "auth")
 
 
+def test_without_the_folder_apps_nothing_is_made(service):
+    service.app.parent.rmdir()
+    assert_refused(service, f"'{service.app.parent}' is no folder. Please make it")
+
+
 def test_the_name_of_a_module_of_apps_is_refused(service):
     module = service.app.with_suffix(".py")
     module.touch()
@@ -71,14 +76,14 @@ def test_an_existing_path_is_not_touched(service, make):
 
 
 def test_a_folder_that_another_process_makes_meanwhile_is_not_touched(service, monkeypatch):
-    copy = shutil.copy
+    from_string = Engine.from_string
 
     def make(*args):
         service.app.mkdir(exist_ok=True)
         (service.app / "notes").touch()
-        return copy(*args)
+        return from_string(*args)
 
-    monkeypatch.setattr(shutil, "copy", make)
+    monkeypatch.setattr(Engine, "from_string", make)
     with pytest.raises(CommandError, match=f"not empty: .* -> '{service.app}'$"):
         service.startapp()
     assert [*service.app.iterdir()] == [service.app / "notes"]

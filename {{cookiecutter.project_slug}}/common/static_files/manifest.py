@@ -60,7 +60,9 @@ class RootManifestMixin(ManifestFilesMixin, Storage):  # type: ignore[misc] # Dj
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         root = getattr(settings, "STATICFILES_MANIFEST_ROOT", None) or ""
         base_dir = getattr(settings, "BASE_DIR", "")
-        kwargs.setdefault("manifest_storage", ManifestFolder(Path(base_dir, root)))
+        storage = kwargs.setdefault("manifest_storage", ManifestFolder(Path(base_dir, root)))
+        # Not storage.path(): a storage without a folder, such as one in memory, raises an error.
+        self.manifest_path = str(Path(getattr(storage, "location", ""), self.manifest_name))
         super().__init__(*args, **kwargs)
         static_root = getattr(self, "location", None)  # On S3 a prefix, which is never absolute.
         if static_root and Path(self.manifest_path).is_relative_to(static_root):
@@ -68,14 +70,6 @@ class RootManifestMixin(ManifestFilesMixin, Storage):  # type: ignore[misc] # Dj
                 f"The static files manifest {self.manifest_path!r} would be in STATIC_ROOT, which "
                 "is public and which collectstatic may clear: choose another STATIC_ROOT."
             )
-
-    @property
-    def manifest_path(self) -> str:
-        """The full path of the manifest, or its name where the storage has no paths."""
-        try:
-            return self.manifest_storage.path(self.manifest_name)
-        except NotImplementedError:
-            return self.manifest_name
 
     def load_manifest(self) -> Any:
         """Return the paths and the hash. On an error return no paths, and keep the message."""

@@ -14,7 +14,7 @@ from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import urls
 from django.core.handlers import base, exception
 from django.core.handlers.exception import response_for_exception
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import override_settings
 from django.urls import ResolverMatch, URLResolver
@@ -37,8 +37,9 @@ class MiddlewareHandler(base.BaseHandler):
 
     _middleware_chain: Callable[[HttpRequest], Any]
 
-    def __init__(self, middleware: Callable[..., Any], view: Callable[..., Any], mode: Mode):
-        self.middleware, self.view, self.mode = middleware, view, mode
+    def __init__(self, middleware: Callable[..., Any], view: Any, mode: Mode) -> None:
+        self.middleware, self.mode = middleware, mode
+        self.view: Callable[..., Any] = view or (lambda request: HttpResponse())
         self.is_used = False
         self.view_calls: list[HttpRequest] = []
         self.view_responses: list[Any] = []

@@ -12,13 +12,12 @@ from uuid import uuid4
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.test import RequestFactory
+from django.test import RequestFactory, SimpleTestCase
 from django.test.client import MULTIPART_CONTENT
 from django.utils.datastructures import CaseInsensitiveMapping
 
-from common.testing.cases import SimpleTestCase
 from common.testing.handlers import MiddlewareHandler, Mode, modes
 
 __unittest = True  # unittest leaves the frames of this module out of tracebacks
@@ -75,7 +74,7 @@ class MiddlewareTestCase(SimpleTestCase):
         AssertionError if the result is no response, or if a coroutine is never awaited.
         """
         middleware = self._middleware()
-        handler = MiddlewareHandler(middleware, view or _empty_view, mode or modes(middleware)[0])
+        handler = MiddlewareHandler(middleware, view, mode or modes(middleware)[0])
         handler.run(request)
         return handler
 
@@ -116,7 +115,7 @@ class MiddlewareTestCase(SimpleTestCase):
     def assertNotUsed(self) -> None:
         """Assert that the middleware raises MiddlewareNotUsed when Django loads it."""
         for mode in modes(self._middleware()):
-            run = MiddlewareHandler(self._middleware(), _empty_view, mode)
+            run = MiddlewareHandler(self._middleware(), None, mode)
             run.load_middleware(is_async=mode == "async")
             run.expect(not run.is_used, "did not raise MiddlewareNotUsed")
 
@@ -164,10 +163,6 @@ class MemorySession(SessionBase):
 
     def load(self) -> dict[str, Any]:
         return copy.deepcopy(self._stored.get(self.session_key, {}))
-
-
-def _empty_view(request: HttpRequest) -> HttpResponse:
-    return HttpResponse()
 
 
 async def _auser(request: HttpRequest) -> Any:

@@ -83,9 +83,12 @@ def check_name(kind: str, name: str) -> None:
 
 
 def check_app_is_new(name: str) -> None:
+    folder = Path(settings.BASE_DIR, "apps")
+    if not folder.is_dir():
+        raise CommandError(f"'{folder}' is no folder. Please make it: all new apps are put there.")
     if name in apps.app_configs:
         problem = f"{name!r} conflicts with the label of {apps.app_configs[name].name!r}"
-    elif same := [path for path in Path(settings.BASE_DIR, "apps").iterdir() if path.stem == name]:
+    elif same := [path for path in folder.iterdir() if path.stem == name]:
         problem = f"'{same[0]}' already exists"
     else:
         return
@@ -95,29 +98,27 @@ def check_app_is_new(name: str) -> None:
 def make_app(name: str, context: Context, lists: Sequence[Sequence[str]]) -> Collection[str]:
     """Make the app and edit the files, or do neither; return the files that were edited."""
     folder = Path(settings.BASE_DIR, "apps")
-    edits = {}
+    edited = []
     with TemporaryDirectory(prefix=".startapp-", dir=folder) as temporary, ExitStack() as undo:
         new_app, target = Path(temporary, name), folder / name
         for template in TEMPLATES[: len(lists)]:
             write_files(template, new_app, context)
         for package in ("", "migrations"):
             Path(new_app, package, "__init__.py").touch()
+        new_app.rename(target)
+        undo.callback(target.rename, new_app)
         for file, variable, element in lists:
             path = Path(settings.BASE_DIR, file).resolve()
             source = path.read_bytes().decode() if path.exists() else ""
             if changed := add_line(source, variable, element.format(name)):
-                new, old = Path(temporary, f"new-{path.name}"), Path(temporary, path.name)
-                for copy in (new, old):
-                    shutil.copy(path, copy)
+                shutil.copy(path, old := Path(temporary, path.name))
+                shutil.copy(path, new := Path(temporary, "new"))
                 new.write_bytes(changed.encode())
-                edits[file] = new, old, path
-        new_app.rename(target)
-        undo.callback(target.rename, new_app)
-        for new, old, path in edits.values():
-            undo.callback(old.replace, path)
-            new.replace(path)
+                undo.callback(old.replace, path)
+                new.replace(path)
+                edited.append(file)
         undo.pop_all()
-    return edits
+    return edited
 
 
 def write_files(template: Path, new_app: Path, context: Context) -> None:
