@@ -1,12 +1,17 @@
 """Refuses answers that would not make a working service, before cookiecutter writes anything.
 
+It also tells where the template comes from, for the record that updates need.
+
 The last key of ``cookiecutter.json`` applies the filter: ``"{{ cookiecutter | checked }}"``. Keep its name for
 ever: ``cruft update`` renders the old and the new template in one process, with one import of this module.
 """
 
+import os
 import re
+import subprocess
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.utils import simple_filter
@@ -46,12 +51,42 @@ PROBLEMS: dict[str, Callable[[str], Iterator[str]]] = {
 }
 
 
+# A URL with a host and without a password. A folder of this machine would mean nothing to others.
+URL = re.compile(
+    r"(?!file:)[a-z+]+://([\w.-]+@)?[\w.-]+(:\d+)?/[\w./~%+-]+|[\w.-]+@[\w.-]+:[\w./~+-]+"
+)
+TOKEN = re.compile(r"(?<=^https://)[^/@]*@|(?<=^http://)[^/@]*@")
+
+
+def origin(version: object) -> str:
+    """Return the commit of this template and, after a blank, the URL that it was cloned from.
+
+    The commit is the tag of the version if this is no git repository. The URL has no credentials;
+    it is missing if it is unknown or a path.
+    """
+    template = Path(__file__).resolve().parent
+    commit = git(template, "rev-parse", "HEAD") if (template / ".git").exists() else ""
+    url = TOKEN.sub("", git(template, "config", "remote.origin.url")) if commit else ""
+    return f"{commit or f'v{version}'} {url if URL.fullmatch(url) else ''}".strip()
+
+
+def git(folder: Path, *command: str) -> str:
+    """Return what a git command in ``folder`` prints, or an empty string if it fails."""
+    # If a git hook runs cookiecutter, GIT_DIR names the repository of that hook.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        result = subprocess.run(["git", *command], cwd=folder, env=env, capture_output=True)
+    except FileNotFoundError:
+        return ""
+    return str(result.stdout, "utf-8").strip()
+
+
 @simple_filter  # type: ignore[untyped-decorator] # cookiecutter has no types
 def checked(answers: Mapping[str, object]) -> str:
-    """Return an empty string, or raise ``FailedHookException`` with all problems, one on each line.
+    """Return where the template comes from, or raise ``FailedHookException`` with all problems, one on each line.
 
     cookiecutter prints the text of the exception and exits with 1. A missing answer is not checked:
-    during an update, the older template may not have asked that question.
+    during an update, the older template may not have asked that question. The hook records the origin.
     """
     problems = [
         f"{name}: {answers[name]!r}: {problem}"
@@ -61,4 +96,4 @@ def checked(answers: Mapping[str, object]) -> str:
     ]
     if problems:
         raise FailedHookException("\n".join(problems))
-    return ""
+    return origin(answers.get("_version"))

@@ -1,9 +1,10 @@
-"""Deletes the paths that the answers do not ask for, then prints the next steps.
+"""Deletes the paths that the answers do not ask for, records where the service comes from, prints the next steps.
 
 cookiecutter runs it in the new project, and ``cruft update`` runs it twice: it works offline, always gives the
 same result, uses no git and makes no secrets.
 """
 
+import json
 import shlex
 import shutil
 from pathlib import Path
@@ -24,6 +25,11 @@ OPTIONAL = {
 CACHES = ["**/.venv", "**/venv", "**/__pycache__", "**/.*_cache", "**/.hypothesis", ".tox"]
 OUTPUTS = ["htmlcov", ".coverage", ".coverage.*", "build", "*.egg-info"]
 
+# cruft writes .cruft.json itself. cookiecutter does not, but it says where the template is.
+IS_COOKIECUTTER = "{{ '_repo_dir' in cookiecutter }}"
+ORIGIN = "{{ cookiecutter.__checked }}"
+CONTEXT = r"""{{ cookiecutter.items() | list | tojson }}"""
+
 NEXT_STEPS = """
 Next steps:
 
@@ -41,6 +47,25 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def record(project: Path) -> None:
+    """Write ``.cruft.json`` as ``cruft create`` would, without the folders of this machine."""
+    commit, _, template = ORIGIN.partition(" ")
+    context = dict(json.loads(CONTEXT))
+    checkout = context.pop("_checkout")
+    for name in ("_output_dir", "_repo_dir"):
+        del context[name]
+    context |= {"_template": template, "_commit": commit}
+    state = {
+        "template": template,
+        "commit": commit,
+        "checkout": checkout,
+        "context": {"cookiecutter": context},
+        "directory": None,
+    }
+    text = json.dumps(state, ensure_ascii=False, indent=2, separators=(",", ": "))
+    (project / ".cruft.json").write_text(f"{text}\n", encoding="utf-8")
+
+
 def main(project: Path) -> None:
     for name, is_kept in OPTIONAL.items():
         if is_kept != "True":
@@ -48,6 +73,8 @@ def main(project: Path) -> None:
     for pattern in CACHES + OUTPUTS:
         for path in sorted(project.glob(pattern)):
             remove(path)
+    if IS_COOKIECUTTER == "True":
+        record(project)
     print(NEXT_STEPS.format(folder=shlex.quote(str(project))))
 
 
