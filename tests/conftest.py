@@ -26,7 +26,7 @@ mypy
 python manage.py check
 python manage.py makemigrations --check
 """
-pytest_plugins = ["tests.harness.summary", "tests.harness.servers"]
+pytest_plugins = ["tests.harness.summary", "tests.harness.servers", "tests.harness.provider"]
 
 
 def pytest_addoption(parser):

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.harness.pipelines import GITHUB, GITLAB, Job, commit, github_jobs, gitlab_jobs, run_all
+from tests.harness.pipelines import (
+    GITHUB,
+    GITLAB,
+    UPDATE,
+    Job,
+    commit,
+    github_jobs,
+    gitlab_jobs,
+    run_all,
+)
 from tests.harness.project import SOURCE, TEMPLATE, Project
 
 DEPENDABOT = ".github/dependabot.yml"
@@ -26,6 +35,7 @@ def tool(name):
     [
         ("github-workflows", TEMPLATE / GITHUB),
         ("github-workflows", SOURCE / GITHUB),
+        ("github-workflows", SOURCE / UPDATE),
         ("gitlab-ci", SOURCE / GITLAB),
         ("dependabot", SOURCE / DEPENDABOT),
         ("renovate", SOURCE / RENOVATE),
@@ -38,12 +48,12 @@ def test_ci_files_follow_the_schemas_of_their_providers(environment, schema, pat
 
 @pytest.mark.parametrize(
     ("ci_provider", "expected"),
-    [("github", {GITHUB, DEPENDABOT}), ("gitlab", {GITLAB, RENOVATE})],
+    [("github", {GITHUB, UPDATE, DEPENDABOT}), ("gitlab", {GITLAB, RENOVATE})],
 )
 def test_a_bake_has_only_the_files_of_its_provider(bake_only, ci_provider, expected):
     path = bake_only(ci_provider=ci_provider).path
     assert {
-        name for name in (GITHUB, DEPENDABOT, GITLAB, RENOVATE) if (path / name).exists()
+        name for name in (GITHUB, UPDATE, DEPENDABOT, GITLAB, RENOVATE) if (path / name).exists()
     } == expected
 
 
@@ -64,13 +74,13 @@ def test_renovate_finds_the_versions_that_are_in_no_lock_file():
 
 def test_zizmor_finds_no_problem_in_the_workflows(environment):
     options = ["--offline", "--pedantic", "--strict-collection", "--no-ignores"]
-    files = [GITHUB, f"{SOURCE.name}/{GITHUB}", f"{SOURCE.name}/{DEPENDABOT}"]
+    files = [GITHUB, *(f"{SOURCE.name}/{name}" for name in (GITHUB, UPDATE, DEPENDABOT))]
     Project(TEMPLATE, environment).run(tool("zizmor"), *options, *files)
 
 
-@pytest.mark.parametrize("folder", [TEMPLATE, SOURCE])
-def test_each_action_is_pinned_by_commit_and_names_its_version(folder):
-    uses = re.findall(r"uses: (.+)", (folder / GITHUB).read_text())
+@pytest.mark.parametrize("path", [TEMPLATE / GITHUB, SOURCE / GITHUB, SOURCE / UPDATE])
+def test_each_action_is_pinned_by_commit_and_names_its_version(path):
+    uses = re.findall(r"uses: (.+)", path.read_text())
     assert uses
     for action in uses:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
@@ -92,9 +102,72 @@ def test_github_and_gitlab_run_the_same_commands_with_the_same_versions():
     pythons = {*re.findall(r"^FROM python:([\d.]+)-slim", dockerfile, re.M)}
     assert pythons == {job.python for job in github + gitlab}
     uvs = re.findall(r"uv==([\d.]+)", dockerfile + (SOURCE / GITLAB).read_text())
-    uvs += re.findall(r'setup-uv@.*\n +with:\n +version: "(.+)"', (SOURCE / GITHUB).read_text())
-    assert len(uvs) == 7
+    workflows = (SOURCE / GITHUB).read_text() + (SOURCE / UPDATE).read_text()
+    uvs += re.findall(r'setup-uv@.*\n +with:\n +version: "(.+)"', workflows)
+    assert {*re.findall(r'UV_PYTHON: "(.+)"', workflows)} == pythons
+    assert len(uvs) == 8
     assert len({*uvs}) == 1
+
+
+@pytest.fixture
+def updates():
+    """Return the jobs that propose an update: of GitHub and of GitLab."""
+    github = yaml.safe_load((SOURCE / UPDATE).read_text())["jobs"]["update-template"]
+    return github, yaml.safe_load((SOURCE / GITLAB).read_text())["update-template"]
+
+
+def test_updates_are_proposed_weekly_and_by_hand(updates):
+    events = yaml.safe_load((SOURCE / UPDATE).read_text())[True]  # "on" is a YAML boolean
+    assert events.keys() == {"schedule", "workflow_dispatch"}
+    assert re.fullmatch(r"\d+ \d+ \* \* \d", events["schedule"][0]["cron"])
+    assert [*events["workflow_dispatch"]["inputs"]] == ["to"]
+    scheduled, by_hand = updates[1]["rules"]
+    assert scheduled == {"if": '$CI_PIPELINE_SOURCE == "schedule" && $UPDATE_TEMPLATE == "true"'}
+    assert (by_hand["when"], by_hand["allow_failure"]) == ("manual", True)
+
+
+def test_only_the_workflow_of_updates_can_write_and_only_what_it_needs(updates):
+    assert updates[0]["permissions"] == {"contents": "write", "pull-requests": "write"}
+    assert ": write" not in (SOURCE / GITHUB).read_text()
+    assert yaml.safe_load((SOURCE / UPDATE).read_text())["permissions"] == {}
+
+
+@pytest.mark.parametrize("to", ["", "v1.1.0", 'v1 "; touch owned; $(touch owned)'])
+def test_both_providers_pass_the_wanted_release_as_one_argument(updates, environment, tmp_path, to):
+    github, gitlab = updates
+    [command] = gitlab["script"]
+    [step] = [step for step in github["steps"] if "run" in step]
+    assert (step["run"], step["env"]["UPDATE_TO"]) == (command, "${{ inputs.to }}")
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    uv.chmod(0o755)
+    path = f"{tmp_path}:{environment['PATH']}"
+    printed = Project(tmp_path, environment).run("bash", "-ec", command, PATH=path, UPDATE_TO=to)
+    expected = ["run", "--locked", "manage.py", "update_template", "--propose"]
+    assert printed.splitlines() == [*expected, *(["--to", to] if to else [])]
+    assert [*tmp_path.iterdir()] == [uv]
+
+
+def test_update_template_has_the_options_that_ci_passes(updates):
+    command = updates[1]["script"][0]
+    assert '"update_template"' in (SOURCE / "manage.py").read_text()
+    updater = (TEMPLATE / "updater/update.py").read_text()
+    for option in re.findall("--[a-z]+", command.partition("update_template")[2]):
+        assert f'"{option}"' in updater
+
+
+def attributes(project, *paths):
+    lines = project.run("git", "check-attr", "linguist-generated", "--", *paths).splitlines()
+    return [line.endswith(": set") for line in lines]
+
+
+def test_diffs_fold_common_in_a_service_and_show_it_in_the_template(bake_only, environment):
+    project = bake_only()
+    project.track()
+    paths = ["common/testing/cases.py", "uv.lock", "apps/users/models.py"]
+    assert attributes(project, *paths) == [True, True, False]
+    template = Project(TEMPLATE, environment)
+    assert attributes(template, f"{SOURCE.name}/common/signals.py") == [False]
 
 
 # Changes that each job must reject: a file, the text to append to it, and the expected output.

@@ -16,6 +16,7 @@ from tests.harness.project import COMMIT, Project, find_python
 
 GITHUB = ".github/workflows/ci.yml"
 GITLAB = ".gitlab-ci.yml"
+UPDATE = ".github/workflows/update.yml"
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ def github_jobs(folder: Path) -> list[Job]:
 
 
 def gitlab_jobs(folder: Path) -> list[Job]:
-    """Return the jobs of the pipeline in ``folder``, in the order of their stages."""
+    """Return the jobs of the pipeline in ``folder`` that each commit runs, in the order of their stages."""
     pipeline = yaml.safe_load((folder / GITLAB).read_text())
+    assert pipeline.pop("update-template")["rules"]
     stages, default, variables = (pipeline.pop(key) for key in ("stages", "default", "variables"))
     assert_known(default, "image interruptible cache before_script")
     jobs = []
