@@ -19,6 +19,7 @@ class ATests(MiddlewareTestCase):
 """
 OUTDATED = 'from django.db import models\n\nmodels.CheckConstraint(check=models.Q(), name="")\n'
 UNMIGRATED = 'Profile.add_to_class("nick", models.TextField(default=""))\n'
+CONFLICT = "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n"
 KEY = "-----BEGIN " + "RSA PRIVATE KEY-----\n"
 
 
@@ -198,6 +199,9 @@ def all_broken() -> Iterator[Broken]:
     yield Broken("migrations", "run manage.py makemigrations", UNMIGRATED, "apps/users/models.py")
     yield Broken("private-key", "Private key found: key.pem", KEY, "key.pem")
     yield Broken("large-files", "(501 KB) exceeds 500 KB", "x" * 501 * 1024, "static/broken.txt")
+    yield Broken("merge-conflict", "Merge conflict string '<<<<<<<' found", CONFLICT, "README.md")
+    for path in ("README.md.rej", "config/urls.py.orig"):
+        yield Broken("rejects", f"by hand, then delete it. Delete *.orig files. {path}", "a", path)
     yield Broken("toml", "broken.toml", "a = \n", "broken.toml")
     yield Broken("yaml", "broken.yaml", "a: [\n", "broken.yaml")
     yield Broken("trailing-whitespace", "Fixing broken.txt", "a \n", "broken.txt")
