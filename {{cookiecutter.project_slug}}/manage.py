@@ -12,9 +12,13 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
+from common.update import update_template
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["test"]:
         sys.exit("The tests run with pytest: uv run pytest")
+    if sys.argv[1:2] == ["update_template"]:
+        sys.exit(update_template(sys.argv[2:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     execute_from_command_line(sys.argv)
     folders = [*Path(__file__).parent.glob("apps/**/migrations")]

@@ -13,9 +13,9 @@ def test_a_default_bake_stays_within_its_budgets(bake_only):
     project = bake_only()
     common = [path for path in project.files() if path.is_relative_to(project.path / "common")]
     tests = [path for path in common if "tests" in path.parts]
-    assert len(project.files()) <= 98
-    assert len(bake_only(example_app=False).files()) <= 80
-    assert lines(project.files()) <= 4100
+    assert len(project.files()) <= 101
+    assert len(bake_only(example_app=False).files()) <= 83
+    assert lines(project.files()) <= 4120
     assert lines(common) - lines(tests) <= 2000
     assert lines(tests) <= 450
 

@@ -103,7 +103,6 @@ MIDDLEWARE = [
     # jinja: endif
 ]
 
-
 ROOT_URLCONF = "config.urls"
 path = env.matching("ADMIN_PATH", r"/?[\w-]+(/[\w-]+)*/?", "use letters, digits, - and _: staff/")
 ADMIN_PATH = f"{(path or 'admin').strip('/')}/"
