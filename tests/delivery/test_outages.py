@@ -186,8 +186,7 @@ def test_requests_get_503_soon_and_the_service_recovers_when_the_database_return
 def test_readyz_is_bounded_while_a_database_hangs_that_has_no_pool(sqlite_site, database):
     # The only thing that requests of this test use is the connection of the probe.
     env = {"DATABASE_URL": f"{database.url}&connect_timeout=2"}
-    requirement = re.search(r"`uv add \"(.*?)\"`", (sqlite_site.path / "README.md").read_text())[1]
-    command = ["uv", "run", "--with", requirement]
+    command = ["uv", "run", "--with", "psycopg[binary]"]
     production = {**PRODUCTION, **env, "UV_OFFLINE": "0"}
     sqlite_site.run(*command, "manage.py", "migrate", **production)
     with sqlite_site.serving(*command, *GUNICORN, **production) as url:
