@@ -130,7 +130,8 @@ def stop(*_: object) -> None:
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     try:
         with tempfile.TemporaryDirectory(prefix="update-template-") as scratch:
             return update(options, Path.cwd(), Path(scratch))
