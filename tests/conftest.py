@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import tomllib
@@ -42,6 +43,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """Create the folder for temporary files of commands; xdist workers inherit its name."""
+    # A shell that runs the tests in the background ignores SIGINT, and so would each command.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         folder = os.environ["BAKES_TMPDIR"] = tempfile.mkdtemp(prefix="bakes-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
