@@ -114,6 +114,8 @@ def prepare(root: Path, version: Version, last: Version | None) -> dict[str, str
 
 
 def main(argument: str, root: Path = ROOT, checks: Sequence[str] = CHECKS) -> None:
+    # A shell that runs this in the background ignores SIGINT, and so would the checks.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     last = last_release(root)
     version = version_for(argument, last)
     files = prepare(root, version, last)

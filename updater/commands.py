@@ -11,6 +11,9 @@ from pathlib import Path
 REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
 
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
 class UpdateError(Exception):
     """Something that the user must change first. Its text is one clear message."""
 
@@ -47,8 +50,8 @@ def names(listed: str) -> list[str]:
 
 @contextmanager
 def undivided() -> Iterator[None]:
-    """Delay Ctrl-C and SIGTERM until the end of the block, in this process and those that it starts."""
-    signals = {signal.SIGINT, signal.SIGTERM}
+    """Delay ``STOPS`` until the end of the block, in this process and those that it starts."""
+    signals = {*STOPS}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield

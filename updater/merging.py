@@ -38,8 +38,18 @@ class Service:
         self.scratch = scratch
         self.prefix = git(path, "rev-parse", "--show-prefix")
         self.root = Path(git(path, "rev-parse", "--show-toplevel"))
+        self.is_merged = False
 
     def require_clean(self) -> None:
+        for state in (
+            "MERGE_HEAD",
+            "CHERRY_PICK_HEAD",
+            "REVERT_HEAD",
+            "rebase-merge",
+            "rebase-apply",
+        ):
+            if Path(self.git_dir, state).exists():
+                raise UpdateError(f"git is in the middle of something ({state}). Finish it first.")
         changed = git(self.root, "status", "--porcelain").splitlines()
         if changed:
             raise UpdateError(
@@ -48,9 +58,10 @@ class Service:
             )
 
     def restore(self) -> None:
-        """Undo everything since ``require_clean``. git removes the files that the merge added."""
+        """Undo the merge. git removes the files that it added."""
         with undivided():
-            git(self.root, "reset", "--quiet", "--hard", "HEAD")
+            if self.is_merged:
+                git(self.root, "reset", "--quiet", "--hard", "HEAD")
 
     def tree(self, rendering: Path) -> str:
         """Write the files of a rendering to git's objects; return the id of their tree."""
@@ -129,6 +140,7 @@ class Service:
             options += ["cherry-pick", "--no-commit", "-X", f"find-renames={SIMILARITY}"]
             picked = try_git(self.root, *options, after, **identity())
             unmerged = names(git(self.root, "diff", "--name-only", "--diff-filter=U", "-z"))
+            self.is_merged = picked.returncode == 0 or bool(unmerged)
         changes.conflicts = sorted({*unmerged})
         if picked.returncode and not unmerged:
             raise UpdateError(f"git cannot merge: {(picked.stderr or picked.stdout).strip()}")
@@ -148,10 +160,17 @@ class Service:
         return back | {path for path in added if parents([path]) & {*folders}}
 
     def require_free(self, added: Collection[str]) -> None:
-        """Refuse to overwrite files that git ignores."""
-        taken = sorted(path for path in added if (self.root / path).exists())
+        """Refuse to overwrite what git ignores: a file at the path, or a file or link in its place."""
+        tracked = self.paths("HEAD")
+        tracked |= {str(folder) for folder in parents(tracked)}
+        taken = set()
+        for path in added:
+            for name in {path, *map(str, PurePosixPath(path).parents)} - tracked:
+                here = self.root / name
+                if here.is_symlink() or (here.exists() and (name == path or not here.is_dir())):
+                    taken.add(name)
         if taken:
             raise UpdateError(
-                f"The template adds {', '.join(taken)}, which is here and which git ignores."
+                f"The template adds {', '.join(sorted(taken))}, which is here and which git ignores."
                 " Move it away, then try again."
             )

@@ -18,14 +18,20 @@ class Release:
     to_do: list[str]
 
 
+def sections(changelog: str) -> Iterator[tuple[str, str]]:
+    """Yield the title and the text of each release of a changelog."""
+    _, *parts = RELEASE.split(changelog)
+    return zip(parts[::2], parts[1::2], strict=True)
+
+
 def news(old: str, new: str) -> Iterator[Release]:
     """Return what the changelog ``new`` says and ``old`` does not, the oldest release first.
 
-    A service may come from a commit between two releases: bullets count, and not their headings.
+    A service may come from a commit between two releases, so leave out what was unreleased then.
     """
-    known = {*BULLET.findall(old)}
-    _, *parts = RELEASE.split(new)
-    for title, text in reversed([*zip(parts[::2], parts[1::2], strict=True)]):
+    before = dict(sections(old))
+    for title, text in reversed([*sections(new)]):
+        known = {*BULLET.findall(before.get(title, before.get("Unreleased", "")))}
         changes, _, to_do = text.partition(TO_DO)
         release = Release(
             title, *([b for b in BULLET.findall(t) if b not in known] for t in (changes, to_do))

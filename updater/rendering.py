@@ -43,7 +43,10 @@ def render(
     command += ["--config-file", str(config), "--output-dir", str(output)]
     command += [f"{name}={value}" for name, value in answers.items()]
     output.mkdir()
-    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    # Not in the folder of the service: Python would import modules from there.
+    result = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
     made = list(output.iterdir())
     if result.returncode or not made:
         reason = (result.stderr or result.stdout).strip()

@@ -5,6 +5,8 @@ with the packages of ``requirements.txt``, in the folder of the service.
 """
 
 import argparse
+import fcntl
+import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import record
 import report
-from commands import UpdateError, git, try_git
+from commands import STOPS, UpdateError, git, try_git
 from merging import Service
 from notes import news
 from plan import TEMPLATE, Plan, make_plan, title_of
@@ -61,7 +63,8 @@ def lock(service: Path, conflicts: list[str]) -> str:
     prefix = git(service, "rev-parse", "--show-prefix")
     if f"{prefix}pyproject.toml" in conflicts:
         return "run `uv lock` after you have resolved pyproject.toml"
-    if subprocess.run(["uv", "lock"], cwd=service, stdout=sys.stderr).returncode:
+    env = {name: value for name, value in os.environ.items() if name != "UV_FROZEN"}
+    if subprocess.run(["uv", "lock"], cwd=service, env=env, stdout=sys.stderr).returncode:
         return "`uv lock` failed, for the reason above"
     git(service, "add", "uv.lock")
     return ""
@@ -96,6 +99,11 @@ def update(options: argparse.Namespace, path: Path, scratch: Path) -> int:
         ci_provider()  # Stop before anything changes if this is no job of CI.
     known = record.read(path)
     service = Service(path, scratch)
+    guard = Path(service.git_dir, "update-template.lock").open("w")  # noqa: SIM115 # until the process ends
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Two updates would undo each other.
+    except OSError:
+        raise UpdateError("Another update of this service is running.") from None
     service.require_clean()
     plan = make_plan(options, known)
     old, new = map(service.tree, renderings(path, plan, known, scratch))
@@ -110,7 +118,7 @@ def update(options: argparse.Namespace, path: Path, scratch: Path) -> int:
         left = lock(path, changes.conflicts)
         changelogs = [git(TEMPLATE, "show", f"{c}:CHANGELOG.md") for c in (plan.old, plan.new)]
         text = report.update(titles, plan.explanations, changes, news(*changelogs), common, left)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPS:
             signal.signal(number, signal.SIG_IGN)  # The update is complete: say so.
     except BaseException:
         service.restore()
@@ -130,7 +138,7 @@ def stop(*_: object) -> None:
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         signal.signal(number, stop)
     try:
         with tempfile.TemporaryDirectory(prefix="update-template-") as scratch:

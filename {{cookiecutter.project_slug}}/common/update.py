@@ -3,7 +3,7 @@
 The template's newest release has the program that does the work, so that fixes reach all services.
 It needs no Django, because an update may repair settings that do not load.
 """
-# ruff: noqa: S603 -- the commands are ours, and the template is the one of this repository
+# ruff: noqa: S603, S607 -- the commands are ours, and the template is the one of this repository
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 PROJECT = Path(__file__).parents[1]
 RECORD = PROJECT / ".cruft.json"
-NEWEST = ("-c", "versionsort.suffix=-", "tag", "--list", "v*", "--sort=-version:refname")
+TAGS = ("tag", "--list", "v*", "--sort=-version:refname")
 
 
 def update_template(arguments: list[str]) -> int:
@@ -27,10 +27,11 @@ def update_template(arguments: list[str]) -> int:
     if not url:
         sys.exit(".cruft.json does not say where the template is. Add --template URL.")
     with TemporaryDirectory(prefix="template-") as folder:
-        git = ["git", "-C", folder]
-        if subprocess.run([*git, "clone", "--quiet", url, "."], check=False).returncode:
+        if subprocess.run(["git", "clone", "--quiet", "--", url, folder], check=False).returncode:
             return 1  # git has printed the reason
-        release = subprocess.check_output([*git, *NEWEST], text=True).split()[:1]
+        git = ["git", f"--git-dir={folder}/.git", f"--work-tree={folder}"]  # whatever GIT_DIR is
+        tags = subprocess.check_output([*git, *TAGS], text=True).split()
+        release = [tag for tag in tags if re.fullmatch(r"v\d+\.\d+\.\d+", tag)][:1]
         subprocess.run([*git, "checkout", "--quiet", *release], check=True)
         updater = f"{folder}/updater"
         uvx = ["uvx", "--python=>=3.11", f"--with-requirements={updater}/requirements.txt"]
