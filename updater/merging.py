@@ -38,6 +38,7 @@ class Service:
         self.scratch = scratch
         self.prefix = git(path, "rev-parse", "--show-prefix")
         self.root = Path(git(path, "rev-parse", "--show-toplevel"))
+        self.git_dir = git(path, "rev-parse", "--absolute-git-dir")
         self.is_merged = False
 
     def require_clean(self) -> None:
@@ -84,10 +85,6 @@ class Service:
         git(self.root, "read-tree", "--empty", **index)
         git(self.root, "read-tree", f"--prefix={self.prefix}", tree, **index)
         return git(self.root, "write-tree", **index)
-
-    @property
-    def git_dir(self) -> str:
-        return git(self.path, "rev-parse", "--absolute-git-dir")
 
     def without(self, tree: str, paths: Collection[str]) -> str:
         """Return a tree without ``paths``."""
