@@ -17,7 +17,11 @@ from common.testing.integrity import _IntegrityErrorContext, raises_integrity_er
 __unittest = __tracebackhide__ = True  # unittest and pytest omit this module from tracebacks.
 
 
-class _IntegrityAssertions:
+class _Assertions:
+    # jinja: if cookiecutter.background_jobs
+    from common.testing.jobs import assertEnqueued  # type: ignore[misc] # as a method
+
+    # jinja: endif
     @overload
     def assertIntegrityError(
         self,
@@ -59,17 +63,17 @@ class _IntegrityAssertions:
         return context
 
 
-class SimpleTestCase(_IntegrityAssertions, django.test.SimpleTestCase):
+class SimpleTestCase(_Assertions, django.test.SimpleTestCase):
     """Django's SimpleTestCase. It may use only the databases in ``databases``."""
 
 
-class TestCase(_IntegrityAssertions, django.test.TestCase):
+class TestCase(_Assertions, django.test.TestCase):
     """Django's TestCase. It runs each test in a transaction and rolls it back."""
 
 
-class TransactionTestCase(_IntegrityAssertions, django.test.TransactionTestCase):
+class TransactionTestCase(_Assertions, django.test.TransactionTestCase):
     """Django's TransactionTestCase. It runs tests in autocommit mode and then empties all tables."""
 
 
-class LiveServerTestCase(_IntegrityAssertions, django.test.LiveServerTestCase):
+class LiveServerTestCase(_Assertions, django.test.LiveServerTestCase):
     """Django's LiveServerTestCase: a TransactionTestCase that serves the site on a local port."""

@@ -75,6 +75,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "common",
+    # jinja: if cookiecutter.background_jobs
+    "common.jobs.JobsConfig",
+    # jinja: endif
     "apps.users",
     # jinja: if cookiecutter.example_app
     "apps.shop",  # example
@@ -254,6 +257,22 @@ SECURE_CSP = CSP
 # jinja: endif
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
+# jinja: if cookiecutter.background_jobs
+# Jobs are rows of the database, whichever workers run them: manage.py worker or, with a broker, Celery.
+TASKS = {
+    "default": {
+        "BACKEND": "common.jobs.backend.JobsBackend",
+        "QUEUES": [],  # any
+        "OPTIONS": {"lease": env.int("JOB_LEASE", default=15)},  # seconds
+    }
+}
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+with env.hidden("CELERY_BROKER_URL", "a Redis server: use redis://:password@host:6379/0"):
+    redis = r"rediss?://(\S+@)?([\w.-]+|\[[\da-f:]+\])(:\d+)?(/\d*)?(\?\S*)?"
+    if CELERY_BROKER_URL and not re.fullmatch(redis, CELERY_BROKER_URL):
+        raise ValueError("not a Redis server")
+
+# jinja: endif
 LOGGING = logs.config(env.str("LOG_FORMAT", default="text"), env.str("LOG_LEVEL", default="INFO"))
 
 # Suspends the receivers of common.signals, for bulk loads. `check --deploy` warns while it is on.

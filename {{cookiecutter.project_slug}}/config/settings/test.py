@@ -14,6 +14,9 @@ if not env.str("DATABASE_URL", default=""):
 
 # jinja: endif
 LOGGING_CONFIG = None  # pytest shows the logs of a failed test.
+# jinja: if cookiecutter.background_jobs
+CELERY_BROKER_URL = ""
+# jinja: endif
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 # Without limits: failed logins of one test would lock out the users of others.
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
