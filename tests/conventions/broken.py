@@ -9,6 +9,20 @@ INTEGRITY = "use assertIntegrityError or raises_integrity_error of common.testin
 STORAGE = "use a RootManifest storage of common.static_files"
 NO_APPS = "common never imports apps: let them plug in by a signal or a setting"
 NO_TESTING = "only tests import common.testing: move what the service itself needs"
+TASK = "Use common.jobs.task"
+ENQUEUE = "use enqueue of a task of common.jobs: Celery runs its jobs, too"
+ON_COMMIT = "enqueue in the transaction: the job is part of it"
+CALL = "use enqueue: call and func run the task in this process, and once; only tests may use them"
+TASKS = """\
+from apps.users.models import User
+from common.jobs import task
+
+
+@task
+def greet(name: str) -> None: ...
+
+
+"""
 MISTYPED = """\
 from common.testing import MiddlewareTestCase
 
@@ -66,6 +80,13 @@ BANNED = {
         for name in ("S3StaticStorage", "S3ManifestStaticStorage")
     },
     "whitenoise.storage": "Use common.static_files.whitenoise.RootManifestWhiteNoiseStorage",
+    "django.tasks.task": TASK,
+    "django.tasks.base.task": TASK,
+    "django_tasks.task": TASK,
+    "django_tasks.base.task": TASK,
+    "celery.shared_task": TASK,
+    "celery.Celery": TASK,
+    "common.jobs.celery": TASK,
 }
 SESSION_BACKENDS = ["base", "cache", "cached_db", "db", "file", "signed_cookies"]
 WITH_INTEGRITY_ERROR = [
@@ -164,6 +185,21 @@ STORAGES = [
     "storages.backends.s3boto3.S3ManifestStaticStorage",
     "whitenoise.storage.CompressedManifestStaticFilesStorage",
 ]
+WITH_ON_COMMIT = [
+    "transaction.on_commit(greet.enqueue)\n",
+    "on_commit(lambda: greet.enqueue(user.pk))\n",
+    "on_commit(\n    lambda user=user: greet.enqueue(\n        user.pk,\n    ),\n)\n",
+    "transaction.on_commit(partial(greet.enqueue, user.pk))\n",
+    "transaction.on_commit(functools.partial(tasks.greet.aenqueue, 1), robust=True)\n",
+    "on_commit(lambda: greet.using(priority=1).enqueue(user.pk))\n",
+]
+WITH_CALL = [
+    "from apps.users.tasks import greet\n\ngreet.call('a')\n",
+    "from apps.users.tasks import (\n    greet,\n)\n\n\ndef late():\n    greet.func('a')\n",
+    "from apps.users import tasks\n\ntasks.greet.call('a')\n",
+    "import apps.users.tasks\n\n\nasync def late():\n    await apps.users.tasks.greet.acall('a')\n",
+    f"{TASKS}greet.using(priority=1).call('a')\n",
+]
 
 
 def all_broken() -> Iterator[Broken]:
@@ -191,6 +227,19 @@ def all_broken() -> Iterator[Broken]:
             yield Broken("imports-of-testing", NO_TESTING, code, f"{folder}/broken.py")
     yield Broken("mypy", 'got "str", expected "int"', "def one() -> int:\n    return '1'\n")
     yield Broken("mypy", "Function is missing a type annotation", "def one(x):\n    return x\n")
+    yield Broken("enqueue", ENQUEUE, "greet.delay(1)\n")
+    yield Broken("enqueue", ENQUEUE, "greet.apply_async([1])\n", "common/broken.py")
+    for code in WITH_ON_COMMIT:
+        yield Broken("on-commit", ON_COMMIT, code)
+    for code in WITH_CALL:
+        yield Broken("task-call", CALL, code)
+    unfit = f"{TASKS}@task\ndef welcome(user: User) -> None: ...\n"
+    for message in ("common.E003", "apps.users.tasks.welcome: 'user' is annotated"):
+        yield Broken("tasks", message, unfit, "apps/users/tasks.py")
+    wrong = f"{TASKS}greet.enqueue(User.objects.get().pk)\n"
+    yield Broken(
+        "mypy", 'has incompatible type "int"; expected "str"', wrong, "apps/users/tasks.py"
+    )
     yield Broken("mypy", 'argument "metod"', MISTYPED, "apps/users/tests/test_broken.py")
     yield Broken("mypy", "Missing type arguments", "x: dict = {}\n", "common/broken.py")
     yield Broken("django-upgrade", "Rewriting apps/users/broken.py", OUTDATED)

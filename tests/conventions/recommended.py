@@ -92,6 +92,46 @@ def welcome(sender: type[User], instance: User, created: bool, **kwargs: Any) ->
         logging.getLogger(__name__).info("Welcome, %s.", instance)
         welcomed.send(sender, user=instance)
 """,
+    "apps/users/tasks.py": """\
+import subprocess
+from functools import partial
+
+from django.db import transaction
+
+from apps.users.models import User
+from common.jobs import task
+
+
+@task
+def greet(user_pk: int) -> int:
+    return subprocess.call(["true", str(user_pk)])  # noqa: S603, S607 -- an example
+
+
+@transaction.atomic
+def join(user: User) -> None:
+    user.save()
+    greet.enqueue(user.pk)
+    transaction.on_commit(partial(str, "no job, and no greet.enqueue"))
+""",
+    "apps/users/tests/test_tasks.py": """\
+from unittest import mock
+
+from apps.users.models import User
+from apps.users.tasks import greet, join
+from common.testing import TestCase
+from common.testing.jobs import run_jobs
+
+
+class GreetTests(TestCase):
+    def test_who_joins_is_greeted(self):
+        user = User(username="ada")
+        join(user)
+        self.assertEnqueued(greet, user.pk)
+        with mock.patch("subprocess.call", return_value=0) as called:
+            assert run_jobs() == 1
+            assert greet.call(2) == greet.func(2) == 0
+        assert called.mock_calls[0] == mock.call(["true", str(user.pk)])
+""",
     "apps/users/tests/test_integrity.py": WITHOUT_INTEGRITY_ERROR,
     "apps/users/tests/test_welcome.py": """\
 from django.test import Client, RequestFactory, override_settings

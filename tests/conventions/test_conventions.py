@@ -15,7 +15,9 @@ from tests.harness.project import COMMIT, SOURCE, TEMPLATE
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory, bake_into):
     """A bake that is committed to git, with its lock file."""
-    project = bake_into(tmp_path_factory.mktemp("conventions") / "bake", TEMPLATE, {})
+    project = bake_into(
+        tmp_path_factory.mktemp("conventions") / "bake", TEMPLATE, {"background_jobs": True}
+    )
     project.run("uv", "lock", "--quiet")
     project.track()
     project.run(*COMMIT, "--message", "first")
@@ -45,6 +47,9 @@ BY_FILE = {
     "static-storage": "{path}:",
     "imports-of-apps": "{path}:",
     "imports-of-testing": "{path}:",
+    "enqueue": "{path}:",
+    "on-commit": "{path}:",
+    "task-call": "{path}:",
 }
 
 
@@ -120,6 +125,7 @@ def test_only_the_replacements_are_exempt_from_the_bans():
     assert exempt == {
         "common/{sessions,static_files}/*.py",
         "common/testing/{cases,middleware}.py",
+        "common/jobs/*.py",
     }
     assert "TID251" not in ruff["lint"]["ignore"]
 
