@@ -65,3 +65,19 @@ def test_compose_needs_no_bucket_to_serve_the_site_with_its_assets(bake):
 def test_compose_and_tests_run_the_same_version_of_the_stand_in(bake):
     image = compose(bake(static_files="s3"))["services"]["s3"]["image"]
     assert image == f"motoserver/moto:{version('moto')}"
+
+
+def test_compose_runs_jobs_in_a_worker_and_on_celery_with_a_broker_that_does_not_evict(bake_only):
+    services = compose(bake_only(background_jobs=True))["services"]
+    assert services["worker"]["command"] == ["python", "manage.py", "worker"]
+    assert "profiles" not in services["worker"]
+    assert services["celery"]["command"] == ["celery", "--app=common.jobs.celery", "worker"]
+    assert services["broker"]["command"] == ["--maxmemory-policy", "noeviction"]
+    assert services["celery"]["profiles"] == services["broker"]["profiles"] == ["celery"]
+    for name in ("worker", "celery"):
+        assert services[name]["healthcheck"] == {"disable": True}
+        assert services[name]["stop_grace_period"] == "60s"
+        broker = {"CELERY_BROKER_URL": "redis://broker:6379/0", "JOB_LEASE": "30"}
+        for service in (services[name], services["web"]):
+            assert broker.items() <= settings_of(service, broker).items()
+    assert not {"worker", "celery", "broker"} & {*compose(bake_only())["services"]}

