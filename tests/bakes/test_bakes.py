@@ -20,6 +20,12 @@ def test_a_default_bake_stays_within_its_budgets(bake_only):
     assert lines(tests) <= 450
 
 
+def test_background_jobs_add_at_most_13_files_and_1085_lines(bake_only):
+    without, jobs = bake_only().files(), bake_only(background_jobs=True).files()
+    assert len(jobs) <= len(without) + 13
+    assert lines(jobs) <= lines(without) + 1085
+
+
 def test_a_default_bake_installs_at_most_45_packages(service):
     service.run("uv", "sync", "--quiet")
     python = service.env["UV_PROJECT_ENVIRONMENT"]

@@ -5,14 +5,15 @@ import shutil
 import pytest
 
 from tests.harness.answers import CHOICES
-from tests.harness.project import SOURCE, TEMPLATE, Project
+from tests.harness.project import TEMPLATE, Project
 
 OVERLAY = TEMPLATE / "tests/common"
 # The two databases share out the two kinds of static files, so that both are tested with each Django.
 VARIANTS = [
-    {"database": "sqlite", "static_files": "whitenoise"},
-    {"database": "postgresql", "static_files": "s3"},
+    {"database": "sqlite", "static_files": "whitenoise", "background_jobs": True},
+    {"database": "postgresql", "static_files": "s3", "background_jobs": True},
 ]
+# tests/jobs/ runs the workers, as processes. Each Django runs its own half of a condition on its version.
 COVERAGE = """\
 [run]
 branch = true
@@ -20,7 +21,10 @@ patch = subprocess
 sigterm = true
 relative_files = true
 source = common
-omit = */tests/*
+omit =
+    */tests/*
+    common/jobs/celery.py
+    common/jobs/management/commands/worker.py
 
 [report]
 include_namespace_packages = true
@@ -29,6 +33,7 @@ skip_covered = true
 fail_under = 100
 exclude_also =
     if TYPE_CHECKING:
+    (?s:if TYPE_CHECKING or django.VERSION.*?\\nelse:)
     @overload
 """
 
@@ -49,11 +54,11 @@ def test_common_keeps_its_contracts(bake, request, tmp_path, django_version):
         project = bake(django_version=django_version, **answers)
         project = Project(project.path, {**project.env, **data})
         shutil.copytree(OVERLAY, project.path / "common_tests")
+        shutil.copytree(project.path / "common", tmp_path / "both/common", dirs_exist_ok=True)
         suite = ["pytest", "--ds=common_tests.settings", "common_tests", "common"]
         project.uv(*runner, *suite)
     if is_covered:
-        # Only the template's folder has the files of both bakes.
-        everything = Project(SOURCE, project.env)
+        everything = Project(tmp_path / "both", project.env)
         for command in ("combine", "report"):
             coverage = f"{project.env['UV_PROJECT_ENVIRONMENT']}/bin/coverage"
             everything.run(coverage, command, f"--rcfile={config}")

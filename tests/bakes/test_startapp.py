@@ -52,8 +52,17 @@ def assert_hooks_pass(project):
 @pytest.mark.long
 @pytest.mark.parametrize(
     "answers",
-    [{}, {"database": "postgresql", "django_version": "6.1", "example_app": False}],
-    ids=["defaults", "others"],
+    [
+        {},
+        {"background_jobs": True},
+        {
+            "background_jobs": True,
+            "database": "postgresql",
+            "django_version": "6.1",
+            "example_app": False,
+        },
+    ],
+    ids=["defaults", "jobs", "others"],
 )
 def test_new_apps_pass_all_hooks_and_tests(tracked, answers):
     project = tracked(**answers)
@@ -143,9 +152,9 @@ def test_ctrl_c_leaves_no_trace(tracked):
 
 
 def test_the_templates_are_copied_into_a_bake_unrendered(bake):
-    project = bake()
+    project = bake(background_jobs=True)
     folders = [SOURCE / "common/app_template", SOURCE / "common/page_template"]
     sources = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    assert len(sources) == 10
+    assert len(sources) == 12
     for source in sources:
         assert (project.path / source.relative_to(SOURCE)).read_bytes() == source.read_bytes()

@@ -19,6 +19,8 @@ receivers.py
 tests/factories.py
 tests/test_made_by_startapp.py
 """
+# In bakes with background_jobs.
+JOBS = ["tasks.py", "tests/test_tasks.py"] if (TEMPLATES[0] / "tasks.py-tpl").exists() else []
 PAGE = "templates/made_by_startapp/list.html urls.py views.py"
 
 
@@ -31,7 +33,7 @@ def test_the_app_has_all_files_and_no_left_over_template_syntax(service, page):
     output = service.startapp(model="Order", page=page)
     assert "Made apps/made_by_startapp, with the model Order." in output
     made = sorted(path for path in service.app.rglob("*") if path.is_file())
-    expected = [*FILES.split(), *(PAGE.split() if page else [])]
+    expected = [*FILES.split(), *JOBS, *(PAGE.split() if page else [])]
     assert [str(path.relative_to(service.app)) for path in made] == sorted(expected)
     for path in made:
         text = path.read_text()
