@@ -24,6 +24,7 @@ from django.test.signals import setting_changed
 from django.test.utils import iter_test_cases
 
 LABELS = {
+    "jobs": ["tasks"],
     "sessions": ["sessions_tests"],
     "signals": ["dispatch", "signals"],
     "static_files": ["staticfiles_tests"],
@@ -32,21 +33,22 @@ LABELS = {
 }
 SESSION_STORE = "django.contrib.sessions.backends.db.SessionStore"
 MANIFEST_STORAGE = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
-# The class that each run puts in the place of Django's.
+# The classes that each run puts in the place of Django's.
 REPLACED = {
-    ("sessions", "ours"): (SESSION_STORE, "common.sessions.engine.SessionStore"),
-    ("static_files", "ours"): (
-        MANIFEST_STORAGE,
-        "common.static_files.manifest.RootManifestStaticFilesStorage",
-    ),
-    ("whitenoise", "stock"): (
-        MANIFEST_STORAGE,
-        "whitenoise.storage.CompressedManifestStaticFilesStorage",
-    ),
-    ("whitenoise", "ours"): (
-        MANIFEST_STORAGE,
-        "common.static_files.whitenoise.RootManifestWhiteNoiseStorage",
-    ),
+    ("jobs", "ours"): {
+        "django.tasks.backends.dummy.DummyBackend": "jobs_backends.RecordingBackend",
+        "django.tasks.backends.immediate.ImmediateBackend": "jobs_backends.RunningBackend",
+    },
+    ("sessions", "ours"): {SESSION_STORE: "common.sessions.engine.SessionStore"},
+    ("static_files", "ours"): {
+        MANIFEST_STORAGE: "common.static_files.manifest.RootManifestStaticFilesStorage"
+    },
+    ("whitenoise", "stock"): {
+        MANIFEST_STORAGE: "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+    ("whitenoise", "ours"): {
+        MANIFEST_STORAGE: "common.static_files.whitenoise.RootManifestWhiteNoiseStorage"
+    },
 }
 BASES = ["LiveServerTestCase", "SimpleTestCase", "TestCase", "TransactionTestCase"]
 
@@ -154,12 +156,16 @@ def run(suite, pieces, temporary):
         """Replace a piece after Django's apps are loaded, before the modules of tests are imported."""
         collected = set_up(*args, **kwargs)
         settings.BASE_DIR = Path(temporary, "service")
-        if (suite, pieces) in REPLACED:
-            replace_class(*REPLACED[suite, pieces])
+        for old, new in REPLACED.get((suite, pieces), {}).items():
+            replace_class(old, new)
         if (suite, pieces) == ("signals", "ours"):
             reroute_connect()
         return collected
 
+    if (suite, pieces) == ("jobs", "ours"):
+        runtests.ALWAYS_INSTALLED_APPS.append("common.jobs.JobsConfig")
+        settings.CELERY_BROKER_URL, settings.USE_TZ = "", True  # as in each bake
+        django.test.SimpleTestCase.databases = {"default"}  # where jobs are
     runtests.setup_collect_tests = set_up_and_replace
     labels, _ = runtests.setup_run_tests(0, None, None, LABELS[suite])
     runner = Runner(replaces_bases=(suite, pieces) == ("testing", "ours"))
