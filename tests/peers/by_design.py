@@ -15,6 +15,7 @@ JOBS = {
     f"{RUNNING}.test_cannot_get_result": "Results can be read.",
     f"{RUNNING}.test_cannot_pass_run_after": "Jobs can wait.",
     f"{RUNNING}.test_cannot_refresh_result": "Results can be read again.",
+    f"{RUNNING}.test_throws_keyboard_interrupt": "A task that raises it has failed: else it would run for ever.",
     f"{RUNNING}.test_complex_return_value": "The TypeError has the words of the json module.",
     "tasks.test_tasks.TaskTestCase.test_enqueue_with_invalid_argument": ARGUMENT,
     "tasks.test_tasks.TaskTestCase.test_aenqueue_with_invalid_argument": ARGUMENT,
