@@ -125,6 +125,7 @@ def environment_for(environment, shared):
         wanted = {
             "requires-python": config["project"]["requires-python"],
             "dependencies": config["project"]["dependencies"],
+            "extras": config["project"]["optional-dependencies"],  # which change uv.lock, too
             "groups": config["dependency-groups"],
         }
         key = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]

@@ -206,7 +206,10 @@ def proven(service, production):
     if not service.run("git", "ls-files", "uv.lock"):
         service.run("uv", "lock")
     service.run("git", "add", "--all")
-    service.uv("pre-commit", "run", "--all-files")
-    service.uv("pytest", "-q")
+    # Other bakes share the old environment, and new answers can replace its packages.
+    own = {"UV_PROJECT_ENVIRONMENT": str(service.path.with_name("venv"))}
+    service.uv("pre-commit", "run", "--all-files", **own)
+    service.uv("pytest", "-q", **own)
+    production = {**production, **own}
     service.manage("collectstatic", "--no-input", **production)
     service.manage("check", "--deploy", "--fail-level", "WARNING", **production)
