@@ -123,7 +123,7 @@ class Project:
         return output
 
     def uv(self, *command: str, **options) -> str:
-        return self.run("uv", "run", *command, **options)
+        return self.run("uv", "run", "--quiet", *command, **options)
 
     def manage(self, *command: str, **options) -> str:
         return self.uv("manage.py", *command, **options)
