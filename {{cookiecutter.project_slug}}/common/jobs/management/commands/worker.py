@@ -71,6 +71,7 @@ class Command(BaseCommand):
                 else:
                     wait()
             except Exception:  # Whatever it is, other jobs must run. The lease of this one ends.
+                self.is_working = False
                 logger.warning("The worker goes on after an error.", exc_info=True)
                 connections.close_all()
                 wait = None
