@@ -62,6 +62,17 @@ class Site:
         self.answer()
         self.ask(CLEAR)
 
+    def errors_of(self, worker: Process, job: str) -> list[str]:
+        """Wait for ERROR lines of ``job``, which follow its outcome, and return them."""
+
+        def found() -> list[str]:
+            return [
+                line for line in self.log(worker).splitlines() if "ERROR" in line and job in line
+            ]
+
+        wait_until(found)
+        return found()
+
     def start(self, *command: str, env: Mapping[str, str] | None = None, **options: Any) -> Process:
         log = self.folder / f"{len(self.logs)}.log"
         with log.open("w") as file:

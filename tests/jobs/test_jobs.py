@@ -84,7 +84,7 @@ def test_a_failing_job_is_tried_again_fails_and_can_be_retried_and_pruned(site):
     site.wait_for(job, status="FAILED")
     assert site.ran == [["x", "the-request"]] * 3
     assert len(site.job(job)["errors"]) == 3
-    errors = [line for line in site.log(worker).splitlines() if "ERROR" in line and job in line]
+    errors = site.errors_of(worker, job)
     assert len(errors) == 1
     assert "the-request" in errors[0]
     listed = site.manage("jobs", "failed")

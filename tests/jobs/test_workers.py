@@ -129,7 +129,7 @@ def test_a_job_that_kills_its_workers_fails_after_its_attempts(site, record_prop
     assert [error["exception_class_path"] for error in row["errors"]] == [
         "common.jobs.backend.WorkerLost"
     ]
-    assert [line for line in site.log(parent).splitlines() if "ERROR" in line and job in line]
+    assert len(site.errors_of(parent, job)) == 1
     site.wait_for(site.enqueue("quick", "x"))
 
 
