@@ -1,15 +1,25 @@
-"""Tasks for the tests of ``common.jobs``."""
+"""Tasks, and what their tests share, for the tests of ``common.jobs``."""
 
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection
-from django.utils import translation
+from django.utils import timezone, translation
 
 from common.jobs import EPOCH, TaskContext, periodic, retry, schedule, task
 from common.jobs.backend import Interrupted
-from common.jobs.models import Period
+from common.jobs.models import Job, Period
 from common.logs import request_id
+
+LEASE = timedelta(seconds=15)
+
+
+def claim(worker="w", lease=LEASE, **options):
+    return Job.claim(worker, lease, **options)
+
+
+def is_due_in(job, seconds):
+    return abs(job.due - timezone.now() - timedelta(seconds=seconds)) < timedelta(seconds=5)
 
 
 @task
