@@ -23,6 +23,7 @@ from pathlib import Path
 TEMPLATE = Path(__file__).parents[1]
 sys.path.insert(0, str(TEMPLATE))
 sys.dont_write_bytecode = True
+from benchmarks.carts import run  # noqa: E402
 from tests.harness.servers import running_postgresql, running_redis  # noqa: E402
 
 JOBS, LATENCIES, WORKERS = 1000, 50, (1, 2, 4)
@@ -83,15 +84,6 @@ for _ in range(int(sys.argv[1])):
     time.sleep(random.uniform(0.05, 0.35))
     enqueue(time.time(), 0.0)
 """
-
-
-def run(folder: Path, *command: str, **env: str) -> str:
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True
-    )
-    if done.returncode:
-        sys.exit(f"$ {' '.join(command)}\n{done.stdout[-5000:]}{done.stderr[-5000:]}")
-    return done.stdout
 
 
 @contextmanager
