@@ -11,6 +11,8 @@ from pathlib import Path
 
 # Each optional path, and the answers that keep it.
 OPTIONAL = {
+    "apps/kogame": "{{ cookiecutter.realtime and cookiecutter.example_app }}",
+    "apps/kogame/tasks.py": "{{ cookiecutter.background_jobs }}",
     "apps/shop": "{{ cookiecutter.example_app }}",
     "apps/shop/management": "{{ not cookiecutter.background_jobs }}",
     "apps/shop/tasks.py": "{{ cookiecutter.background_jobs }}",
@@ -20,10 +22,13 @@ OPTIONAL = {
     "common/app_template/tests/test_tasks.py-tpl": "{{ cookiecutter.background_jobs }}",
     "common/jobs": "{{ cookiecutter.background_jobs }}",
     "common/postgresql": "{{ cookiecutter.database == 'postgresql' }}",
+    "common/realtime": "{{ cookiecutter.realtime }}",
     "common/static_files/s3.py": "{{ cookiecutter.static_files == 's3' }}",
     "common/static_files/whitenoise.py": "{{ cookiecutter.static_files == 'whitenoise' }}",
     "common/testing/jobs.py": "{{ cookiecutter.background_jobs }}",
+    "common/testing/realtime.py": "{{ cookiecutter.realtime }}",
     "common/tests/test_jobs.py": "{{ cookiecutter.background_jobs }}",
+    "common/tests/test_realtime.py": "{{ cookiecutter.realtime }}",
     "common/tests/test_s3.py": "{{ cookiecutter.static_files == 's3' }}",
     "common/tests/test_whitenoise.py": "{{ cookiecutter.static_files == 'whitenoise' }}",
     ".github": "{{ cookiecutter.ci_provider == 'github' }}",

@@ -13,6 +13,9 @@ urlpatterns = [
     urls.path(settings.ADMIN_PATH, admin.site.urls),
     # Browsers ask for it on pages that name no icon, such as those of the admin.
     urls.path("favicon.ico", lambda request: redirect(static("img/mark.svg"))),
+    # jinja: if cookiecutter.__kogame
+    urls.path("", urls.include("apps.kogame.urls")),  # game
+    # jinja: endif
     # jinja: if cookiecutter.example_app
     urls.path("", urls.include("apps.shop.urls")),  # example
     # jinja: endif

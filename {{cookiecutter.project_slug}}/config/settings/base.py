@@ -82,6 +82,9 @@ INSTALLED_APPS = [
     # jinja: if cookiecutter.example_app
     "apps.shop",  # example
     # jinja: endif
+    # jinja: if cookiecutter.__kogame
+    "apps.kogame",  # game
+    # jinja: endif
 ]
 
 MIDDLEWARE = [
@@ -271,6 +274,15 @@ with env.hidden("CELERY_BROKER_URL", "a Redis server: use redis://:password@host
     redis = r"rediss?://(\S+@)?([\w.-]+|\[[\da-f:]+\])(:\d+)?(/\d*)?(\?\S*)?"
     if CELERY_BROKER_URL and not re.fullmatch(redis, CELERY_BROKER_URL):
         raise ValueError("not a Redis server")
+
+# jinja: endif
+# jinja: if cookiecutter.realtime
+# Rooms that browsers share over websockets: manage.py realtime serves them, in several processes only with Redis.
+INSTALLED_APPS += ["common.realtime.RealtimeConfig"]
+with env.hidden("REALTIME_URL", "a Redis server: use redis://:password@host:6379/0"):
+    redis = r"rediss?://(\S+@)?([\w.-]+|\[[\da-f:]+\])(:\d+)?(/\d*)?(\?\S*)?"
+    REALTIME_URL = env.matching("REALTIME_URL", redis, "not a Redis server") or ""
+REALTIME_WORKERS = env.int("REALTIME_WORKERS", default=1)
 
 # jinja: endif
 LOGGING = logs.config(env.str("LOG_FORMAT", default="text"), env.str("LOG_LEVEL", default="INFO"))

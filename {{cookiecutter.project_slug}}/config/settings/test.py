@@ -17,6 +17,9 @@ LOGGING_CONFIG = None  # pytest shows the logs of a failed test.
 # jinja: if cookiecutter.background_jobs
 CELERY_BROKER_URL = ""
 # jinja: endif
+# jinja: if cookiecutter.realtime
+REALTIME_URL, REALTIME_WORKERS = "", 1
+# jinja: endif
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 # Without limits: failed logins of one test would lock out the users of others.
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
