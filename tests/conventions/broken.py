@@ -87,6 +87,7 @@ BANNED = {
     "celery.shared_task": TASK,
     "celery.Celery": TASK,
     "common.jobs.celery": TASK,
+    "channels.layers": "Use a room of common.realtime",
 }
 SESSION_BACKENDS = ["base", "cache", "cached_db", "db", "file", "signed_cookies"]
 WITH_INTEGRITY_ERROR = [

@@ -15,9 +15,8 @@ from tests.harness.project import COMMIT, SOURCE, TEMPLATE
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory, bake_into):
     """A bake that is committed to git, with its lock file."""
-    project = bake_into(
-        tmp_path_factory.mktemp("conventions") / "bake", TEMPLATE, {"background_jobs": True}
-    )
+    answers = {"background_jobs": True, "realtime": True}
+    project = bake_into(tmp_path_factory.mktemp("conventions") / "bake", TEMPLATE, answers)
     project.run("uv", "lock", "--quiet")
     project.track()
     project.run(*COMMIT, "--message", "first")
