@@ -28,14 +28,18 @@ def compose(project):
 
 
 def test_the_dockerfile_and_compose_file_of_every_variant_are_valid(bake, environment):
-    folders = [SOURCE, *(bake(**answers).path for answers in VARIANTS)]
+    folders = [SOURCE, *(bake(**answers).path for answers in [*VARIANTS, {"realtime": True}])]
     check = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     here = Project(TEMPLATE, environment)
     here.run(sys.executable, *check, *(str(folder / "compose.yaml") for folder in folders))
     here.run(tool("hadolint"), *(str(folder / "Dockerfile") for folder in folders))
 
 
-@pytest.mark.parametrize("answers", VARIANTS, ids=lambda answers: "-".join(answers.values()))
+@pytest.mark.parametrize(
+    "answers",
+    [*VARIANTS, {**VARIANTS[-1], "realtime": True}],
+    ids=lambda answers: "-".join(map(str, answers.values())),
+)
 def test_the_compose_file_uses_only_defined_services_and_documented_variables(bake, answers):
     project = bake(**answers)
     config = compose(project)
@@ -43,16 +47,17 @@ def test_the_compose_file_uses_only_defined_services_and_documented_variables(ba
     expected = {"web", "migrate"}
     expected |= {"db"} if answers["database"] == "postgresql" else set()
     expected |= {"assets", "s3"} if answers["static_files"] == "s3" else set()
+    expected |= {"realtime", "proxy", "bus"} if answers.get("realtime") else set()
     assert services.keys() == expected
     for service in services.values():
-        assert service.get("depends_on", {}).keys() <= services.keys()
+        assert {*service.get("depends_on", {})} <= services.keys()
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in volumes
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:")
     example = (project.path / ".env.example").read_text()
     documented = {*re.findall(r"^# ([A-Z0-9_]+)=", example, re.M)}
-    for name in expected - {"db", "s3"}:
+    for name in expected - {"db", "s3", "proxy", "bus"}:
         assert services[name]["environment"].keys() <= documented
 
 

@@ -79,6 +79,20 @@ def test_the_error_for_an_invalid_value_names_the_variable_and_hides_secrets(
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("REALTIME_URL", "http://:secret@host", "REALTIME_URL is not the URL of a Redis server"),
+        ("REALTIME_URL", "redis://:secret@host:port", "REALTIME_URL is not the URL of a Redis"),
+        ("REALTIME_WORKERS", "many", "REALTIME_WORKERS='many': "),
+    ],
+)
+def test_invalid_settings_of_realtime_name_the_variable(bake, variable, value, message):
+    output = bake(realtime=True).manage("check", status=1, **{**PRODUCTION, variable: value})
+    assert message in output.strip().splitlines()[-1]
+    assert "secret" not in output
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "expression", "expected"),
     [
         ("ALLOWED_HOSTS", "a.example, b.example ,", "settings.ALLOWED_HOSTS", ["a.example", "b.example"]),
@@ -150,6 +164,7 @@ BOTO3 = {
         ({}, ELSEWHERE),
         ({"database": "postgresql"}, ELSEWHERE),
         ({"static_files": "s3"}, ELSEWHERE | BOTO3),
+        ({"realtime": True}, ELSEWHERE),
     ],
 )
 def test_the_documented_variables_are_exactly_those_that_are_read(bake, answers, read_elsewhere):

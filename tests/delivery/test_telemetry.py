@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.harness.project import GUNICORN, PRODUCTION, TEMPLATE, Project
+from tests.harness.project import GUNICORN, PRODUCTION, TEMPLATE, with_extras
 
 # A view that crashes and a middleware that sets the id of each request. The secrets are put together, because an
 # event of Sentry contains lines of the source.
@@ -137,13 +137,6 @@ def collector():
         yield server
         server.shutdown()
         thread.join()
-
-
-def with_extras(project, folder):
-    """Return ``project`` with a virtual environment of its own in ``folder``, and all extras in it."""
-    env = {**project.env, "UV_PROJECT_ENVIRONMENT": str(folder), "UV_OFFLINE": "0"}
-    project.run("uv", "sync", "--quiet", "--all-extras", **env)
-    return Project(project.path, {**env, "UV_NO_SYNC": "1"})
 
 
 @pytest.fixture(scope="module")

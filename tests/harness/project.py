@@ -25,6 +25,7 @@ PRODUCTION = {
     "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
 }
 GUNICORN = ("gunicorn", "--bind", "127.0.0.1:{port}")
+REALTIME = ("manage.py", "realtime", "--host", "127.0.0.1", "--port", "{port}")
 COMMIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet")
 LEFT_OVER = re.compile(r"# jinja:|cookiecutter\.\w|\{\{ ?cookiecutter|<%%|<##")
 # Prefixes of variables that would change how a bake or its tools behave.
@@ -151,12 +152,10 @@ class Project:
     def started(self, *command: str, **env: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         """Run a server during the block; yield its URL and its process once it responds.
 
-        In ``command``, ``{port}`` stands for the port. Raise ``AssertionError`` with the server's
-        log if the server exits or does not respond.
+        In ``command``, ``{port}`` stands for the port: PORT, or a free one. Raise ``AssertionError``
+        with the server's log if the server exits or does not respond.
         """
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = int(env.get("PORT") or free_port())
         url = f"http://127.0.0.1:{port}"
         with (self.path.parent / f"server-{port}.log").open("w+") as log:
             process = subprocess.Popen(
@@ -188,6 +187,13 @@ class Project:
                 except subprocess.TimeoutExpired:  # runserver can miss SIGTERM at start.
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
+
+
+def free_port() -> int:
+    """Return a port that no server uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @cache
@@ -247,3 +253,11 @@ def copy_template(to: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TEMPLATE / name, target)
     return to
+
+
+def with_extras(project: Project, folder: Path, *extras: str) -> Project:
+    """Return ``project`` with a virtual environment of its own in ``folder``, and these or all extras in it."""
+    env = {**project.env, "UV_PROJECT_ENVIRONMENT": str(folder), "UV_OFFLINE": "0"}
+    options = [f"--extra={extra}" for extra in extras] or ["--all-extras"]
+    Project(project.path, env).run("uv", "sync", "--quiet", *options)
+    return Project(project.path, {**env, "UV_NO_SYNC": "1"})

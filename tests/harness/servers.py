@@ -4,6 +4,7 @@ import atexit
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +13,8 @@ import tempfile
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from uuid import uuid4
@@ -125,6 +127,30 @@ def running_redis(folder, port=0):
             raise AssertionError(f"no Redis at port {port}")
         yield f"redis://127.0.0.1:{port}/0"
         server.communicate()
+
+
+@dataclass
+class Redis:
+    """A Redis server that a test kills, starts again at the same port, freezes and resumes."""
+
+    folder: Path
+    port: int = 0
+    url: str = ""
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def start(self):
+        url = self.stack.enter_context(running_redis(self.folder, self.port))
+        self.port = int(url.rpartition(":")[2].partition("/")[0])
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(b"INFO server\r\n")
+            self.pid = int(re.search(rb"process_id:(\d+)", connection.recv(4096))[1])
+        return url
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
+    def send(self, number):
+        os.kill(self.pid, number)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,8 @@
 
 import json
 import os
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +14,7 @@ import pytest
 
 from tests.harness.answers import name_of
 from tests.harness.project import PRODUCTION, TEMPLATE, Project
-from tests.harness.servers import running_postgresql, running_redis
+from tests.harness.servers import Redis, running_postgresql
 
 BAKES = [
     {"database": "sqlite"},
@@ -119,28 +117,6 @@ def baked(request, tmp_path_factory, write_into, environment_for, environment):
         project = Project(path, {**environment_for(path), **variables, "PROBE": os.devnull})
         project.manage("migrate")
         yield project
-
-
-@dataclass
-class Redis:
-    folder: Path
-    port: int = 0
-    url: str = ""
-    stack: ExitStack = field(default_factory=ExitStack)
-
-    def start(self):
-        url = self.stack.enter_context(running_redis(self.folder, self.port))
-        self.port = int(url.rpartition(":")[2].partition("/")[0])
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            connection.sendall(b"INFO server\r\n")
-            self.pid = int(re.search(rb"process_id:(\d+)", connection.recv(4096))[1])
-        return url
-
-    def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
-
-    def send(self, number):
-        os.kill(self.pid, number)
 
 
 @pytest.fixture
