@@ -53,7 +53,8 @@ VERSIONS = [OLDEST, *(pytest.param(version, marks=pytest.mark.long) for version 
 def plain(request, tmp_path_factory, bake_into):
     """A site as ``startproject`` makes it. Its environment names a template with the tag of the page."""
     folder = tmp_path_factory.mktemp("adopting")
-    answers = {"django_version": request.param, "background_jobs": True}  # for the package of tasks
+    # For the packages of tasks and of sockets.
+    answers = {"django_version": request.param, "background_jobs": True, "realtime": True}
     env = bake_into(folder / "bake", TEMPLATE, answers).env
     template = Project(copy_template(folder / "template"), env)
     template.track()

@@ -1,5 +1,6 @@
 """Promises that do not depend on a combination of answers: size, smoke tests, the example."""
 
+import re
 import shutil
 
 from tests.conventions.broken import UNMIGRATED
@@ -24,6 +25,25 @@ def test_background_jobs_add_at_most_13_files_and_1085_lines(bake_only):
     without, jobs = bake_only().files(), bake_only(background_jobs=True).files()
     assert len(jobs) <= len(without) + 13
     assert lines(jobs) <= lines(without) + 1085
+
+
+def test_realtime_adds_at_most_22_files_and_2089_lines_of_all_kinds(bake_only):
+    without, realtime = bake_only(), bake_only(realtime=True)
+    added = {path.relative_to(realtime.path) for path in realtime.files()} - {
+        path.relative_to(without.path) for path in without.files()
+    }
+    assert len(added) <= 22
+    assert sum(len((realtime.path / name).read_text().splitlines()) for name in added) <= 2089
+
+
+def test_a_bake_without_realtime_has_nothing_of_it(bake_only):
+    words = re.compile(r"realtime|kogame|channels|uvicorn|websocket|caddy", re.I)
+    project = bake_only(background_jobs=True)
+    for path in project.files():
+        name = str(path.relative_to(project.path))
+        if name != ".cruft.json":
+            found = {*words.findall(name + path.read_text(errors="ignore"))}
+            assert found <= ({"uvicorn"} if name == "config/asgi.py" else set()), name
 
 
 def test_a_default_bake_installs_at_most_45_packages(service):

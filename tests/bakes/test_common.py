@@ -5,15 +5,15 @@ import shutil
 import pytest
 
 from tests.harness.answers import CHOICES
-from tests.harness.project import TEMPLATE, Project
+from tests.harness.project import TEMPLATE, Project, with_extras
 
 OVERLAY = TEMPLATE / "tests/common"
 # The two databases share out the two kinds of static files, so that both are tested with each Django.
 VARIANTS = [
-    {"database": "sqlite", "static_files": "whitenoise", "background_jobs": True},
-    {"database": "postgresql", "static_files": "s3", "background_jobs": True},
+    {"database": "sqlite", "static_files": "whitenoise", "background_jobs": True, "realtime": True},
+    {"database": "postgresql", "static_files": "s3", "background_jobs": True, "realtime": True},
 ]
-# tests/jobs/ runs the workers, as processes. Each Django runs its own half of a condition on its version.
+# tests/jobs/ and tests/realtime/ run the workers and servers, as processes. Each Django runs its own half of a condition on its version.
 COVERAGE = """\
 [run]
 branch = true
@@ -25,6 +25,7 @@ omit =
     */tests/*
     common/jobs/celery.py
     common/jobs/management/commands/worker.py
+    common/realtime/management/commands/realtime.py
 
 [report]
 include_namespace_packages = true
@@ -45,13 +46,16 @@ def test_common_keeps_its_contracts(bake, request, tmp_path, django_version):
     config.write_text(COVERAGE)
     is_covered = request.config.getoption("--answers") == "all"
     # Without it, the versions of Django share out the databases.
+    redis = request.getfixturevalue("redis_server") if is_covered else ""
     variants = (
         VARIANTS if is_covered else [VARIANTS[CHOICES["django_version"].index(django_version)]]
     )
     runner = ["coverage", "run", f"--rcfile={config}", "-m"] if is_covered else []
-    data = {"COVERAGE_FILE": str(tmp_path / "coverage")}
+    data = {"COVERAGE_FILE": str(tmp_path / "coverage"), "REALTIME_TEST_URL": redis}
     for answers in variants:
         project = bake(django_version=django_version, **answers)
+        if redis:
+            project = with_extras(project, tmp_path / f"venv-{answers['database']}", "redis")
         project = Project(project.path, {**project.env, **data})
         shutil.copytree(OVERLAY, project.path / "common_tests")
         shutil.copytree(project.path / "common", tmp_path / "both/common", dirs_exist_ok=True)

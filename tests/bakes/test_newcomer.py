@@ -141,6 +141,25 @@ def test_the_pip_commands_of_the_readme_work_without_uv(bake, without_uv, tmp_pa
     ]
 
 
+def test_the_room_of_the_readme_passes_its_tests_and_the_checks(bake):
+    project = bake(realtime=True)
+    readme = (project.path / "README.md").read_text()
+    for name, code in re.findall(r"```python\n# (apps/tally/\S+)\n(.*?)```", readme, re.DOTALL):
+        path = project.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    (project.path / "apps/tally/__init__.py").touch()
+    settings = project.path / "config/settings/base.py"
+    text = settings.read_text()
+    settings.write_text(
+        text.replace('    "apps.users",\n', '    "apps.tally",\n    "apps.users",\n')
+    )
+    assert "2 passed" in project.uv("pytest", "apps/tally")
+    project.uv("ruff", "check", "apps/tally", "README.md")
+    project.uv("ruff", "format", "--check", "apps/tally", "README.md")
+    project.uv("mypy")
+
+
 def test_the_deployment_commands_of_the_readme_work(bake):
     project = bake()
     commands = COMMAND.findall((project.path / "README.md").read_text())[-1].splitlines()

@@ -151,8 +151,8 @@ def test_two_bakes_with_the_same_answers_are_identical(bake):
     assert contents(bake()) == contents(bake())
 
 
-def test_the_post_hook_has_under_95_lines_and_can_be_imported(tmp_path, capsys):
-    assert len(HOOK.read_text().splitlines()) < 95
+def test_the_post_hook_has_under_100_lines_and_can_be_imported(tmp_path, capsys):
+    assert len(HOOK.read_text().splitlines()) < 100
     hook = import_hook()
     project = tmp_path / "two words"
     (project / "apps/shop").mkdir(parents=True)

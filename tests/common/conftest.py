@@ -9,6 +9,7 @@ from common_tests.startapp_helpers import Service
 COMMON = Path(__file__).parents[1] / "common"
 OPTIONAL = {
     **{path.name: "jobs" for path in Path(__file__).parent.glob("test_jobs*.py")},
+    **{path.name: "realtime" for path in Path(__file__).parent.glob("test_realtime*.py")},
     "test_postgresql.py": "postgresql",
     "test_s3.py": "static_files/s3.py",
     "test_whitenoise.py": "static_files/whitenoise.py",
