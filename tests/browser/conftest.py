@@ -144,8 +144,11 @@ class Site:
 
 
 @contextmanager
-def production(project, **env):
-    """Serve ``project`` in production over plain HTTP, for which browsers trust localhost."""
+def prepared(project, **env):
+    """Collect assets and make rows for production over plain HTTP, for which browsers trust localhost.
+
+    Yield the variables of a server, and the reports of browsers.
+    """
     with Collector() as collector:
         threading.Thread(target=collector.serve_forever, daemon=True).start()
         variables = {
@@ -160,9 +163,18 @@ def production(project, **env):
         build = {"DJANGO_SETTINGS_MODULE": "config.settings.build"}
         project.manage("collectstatic", "--no-input", **build)
         project.manage("shell", "-c", PREPARE, **variables)
-        with project.serving("uv", "run", *GUNICORN, **variables) as url:
-            yield Site(project, url.replace("127.0.0.1", "localhost"), collector.reports)
+        yield variables, collector.reports
         collector.shutdown()
+
+
+@contextmanager
+def production(project, server=GUNICORN, **env):
+    """Serve ``project`` in production."""
+    with (
+        prepared(project, **env) as (variables, reports),
+        project.serving("uv", "run", *server, **variables) as url,
+    ):
+        yield Site(project, url.replace("127.0.0.1", "localhost"), reports)
 
 
 def plant(project):
