@@ -87,7 +87,9 @@ for _ in range(int(sys.argv[1])):
 
 
 @contextmanager
-def running(command: list[str], folder: Path, env: dict[str, str], log: Path) -> Iterator[None]:
+def running(
+    command: list[str], folder: Path, env: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     # In a group of its own: Ctrl-C reaches only this program, which then stops the group.
     with (
         log.open("a") as output,
@@ -96,7 +98,7 @@ def running(command: list[str], folder: Path, env: dict[str, str], log: Path) ->
         ) as process,
     ):
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             try:
