@@ -336,9 +336,12 @@ class LifespanTests(SimpleTestCase):
             sent, _ = await self.run_lifespan()
             assert sent[0]["type"] == "lifespan.startup.failed"
             assert "REALTIME_URL" in sent[0]["message"]
-            with override_settings(REALTIME_URL="redis://127.0.0.1:1/0"):
+            with (
+                override_settings(REALTIME_URL="redis://127.0.0.1:1/0"),
+                mock.patch.object(edge, "from_settings", Bus),
+            ):
                 sent, _ = await self.run_lifespan()
-                assert sent[0]["type"] == "lifespan.startup.complete"
+            assert sent[0]["type"] == "lifespan.startup.complete"
 
     async def test_in_development_pages_find_their_assets(self):
         with override_settings(DEBUG=True):

@@ -63,10 +63,11 @@ class GameTests(TestCase):
     @async_to_sync
     async def end_game(self, **scores):
         """Let snakes with these scores die."""
-        room = Kogame("lobby", Bus(), self.clock)
         deaths = [{"name": name, "score": score} for name, score in scores.items()]
-        room.stepped({}, {"deaths": deaths})
-        await room.stop()
+        async with open_sockets(self.clock):  # keeps the connection of the database
+            room = Kogame("lobby", Bus(), self.clock)
+            room.stepped({}, {"deaths": deaths})
+            await room.stop()
 
     def test_the_page_shows_the_best_scores(self):
         self.end_game(Ann=7, Ben=9, Cleo=0)
