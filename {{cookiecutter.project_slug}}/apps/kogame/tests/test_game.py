@@ -62,7 +62,6 @@ class GameTests(TestCase):
 
     @async_to_sync
     async def end_game(self, **scores):
-        """Let snakes with these scores die."""
         deaths = [{"name": name, "score": score} for name, score in scores.items()]
         async with open_sockets(self.clock):  # keeps the connection of the database
             room = Kogame("lobby", Bus(), self.clock)
