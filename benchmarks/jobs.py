@@ -205,19 +205,22 @@ class Bench:
         print(f"{statistics.median(latencies):10.0f}{p99:10.0f}", flush=True)
 
 
+def bake(home: Path, *answers: str) -> Path:
+    """Return the folder of the command line, or that of a new bake with Django 6.1 and these answers."""
+    if sys.argv[1:]:
+        return Path(sys.argv[1]).resolve()
+    print("baking ...", flush=True)
+    config = home / "cookiecutter.yaml"
+    config.write_text(f"replay_dir: {home / 'replay'}\n")
+    env = {"COOKIECUTTER_CONFIG": str(config), "VIRTUAL_ENV": "", "TMPDIR": str(home)}
+    command = (sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input")
+    run(home, *command, "django_version=6.1", *answers, **env)
+    return home / "my-service"
+
+
 def prepare(home: Path) -> Path:
     """Make an environment with all engines, and the tasks; return the folder of the bake."""
-    if sys.argv[1:]:
-        service = Path(sys.argv[1]).resolve()
-    else:
-        print("baking ...", flush=True)
-        (home / "cookiecutter.yaml").write_text(f"replay_dir: {home / 'replay'}\n")
-        run(
-            home, sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "database=postgresql",
-            "background_jobs=true", "django_version=6.1",
-            COOKIECUTTER_CONFIG=str(home / "cookiecutter.yaml"), VIRTUAL_ENV="", TMPDIR=str(home),
-        )  # fmt: skip
-        service = home / "my-service"
+    service = bake(home, "database=postgresql", "background_jobs=true")
     env = {"UV_PROJECT_ENVIRONMENT": str(home / "venv"), "VIRTUAL_ENV": str(home / "venv")}
     run(service, "uv", "sync", "--quiet", "--extra=celery", **env)
     run(service, "uv", "pip", "install", "--quiet", "django-tasks-db==0.13.0", **env)

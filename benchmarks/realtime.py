@@ -30,7 +30,7 @@ sys.dont_write_bytecode = True
 import psutil  # noqa: E402
 
 from benchmarks.carts import run  # noqa: E402
-from benchmarks.jobs import running  # noqa: E402
+from benchmarks.jobs import bake, running  # noqa: E402
 from tests.harness.servers import running_redis  # noqa: E402
 
 RATE, SECONDS, INPUT_SECONDS = 30, 2.0, 6.0
@@ -393,17 +393,7 @@ def percentile(values: list[float], number: int) -> float:
 
 def prepare(home: Path) -> Path:
     """Make an environment and the servers' code; return the folder of the bake."""
-    if sys.argv[1:]:
-        service = Path(sys.argv[1]).resolve()
-    else:
-        print("baking ...", flush=True)
-        (home / "cookiecutter.yaml").write_text(f"replay_dir: {home / 'replay'}\n")
-        run(
-            home, sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "realtime=true",
-            "django_version=6.1", COOKIECUTTER_CONFIG=str(home / "cookiecutter.yaml"), VIRTUAL_ENV="",
-            TMPDIR=str(home),
-        )  # fmt: skip
-        service = home / "my-service"
+    service = bake(home, "realtime=true")
     env = {"UV_PROJECT_ENVIRONMENT": str(home / "venv"), "VIRTUAL_ENV": str(home / "venv")}
     run(service, "uv", "sync", "--quiet", **env)
     run(service, "uv", "pip", "install", "--quiet", "channels-redis==4.3.0", **env)

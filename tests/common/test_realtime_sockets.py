@@ -313,6 +313,18 @@ class EdgeTests(SimpleTestCase):
                     await socket.receive()
             socket.task = asyncio.ensure_future(asyncio.sleep(0))  # its error has been seen
 
+    def test_broken_utf_8_of_a_browser_is_no_error_of_the_server(self):
+        logger = logging.getLogger("uvicorn.error")
+        edge.application(None)
+        with self.assertLogs(logger, logging.WARNING) as logs:
+            for data in (b"\xff", b""):
+                try:
+                    data.decode() or {}["key"]
+                except (KeyError, UnicodeDecodeError):
+                    logger.exception("caught")
+        levels = [(record.levelname, bool(record.exc_info)) for record in logs.records]
+        assert levels == [("WARNING", False), ("ERROR", True)]
+
 
 class LifespanTests(SimpleTestCase):
     async def run_lifespan(self):

@@ -44,9 +44,8 @@ class Client:
             if time.monotonic() > self.busy_since + MAX_STALL:
                 self.abort()
             return False
+        self.busy_since = time.monotonic()
         self.task = start(self.send({"type": "websocket.send", "text": text}))
-        if not self.task.done():
-            self.busy_since = time.monotonic()
         return True
 
     def close(self) -> None:
@@ -61,12 +60,14 @@ EAGER: dict[str, Any] = {"eager_start": True} if hasattr(asyncio, "eager_task_fa
 def start(coroutine: Any) -> asyncio.Task[None]:
     """Run a coroutine as a task, and ignore its error."""
     task = asyncio.Task(coroutine, loop=asyncio.get_running_loop(), **EAGER)
-    # The consumer notices a lost socket itself. asyncio would log each error that is not retrieved.
-    if task.done():
-        task.exception()
-    else:
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())
+    retrieve(task) if task.done() else task.add_done_callback(retrieve)
     return task
+
+
+def retrieve(task: asyncio.Task[None]) -> None:
+    """Take the error of a task, or asyncio would log it. The consumer notices a lost socket itself."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Hub:
