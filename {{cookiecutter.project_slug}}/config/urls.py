@@ -11,11 +11,11 @@ admin.site.site_header = admin.site.site_title = settings.PROJECT_NAME
 
 urlpatterns = [
     urls.path(settings.ADMIN_PATH, admin.site.urls),
-    # Browsers ask for it on pages that name no icon, such as those of the admin.
-    urls.path("favicon.ico", lambda request: redirect(static("img/mark.svg"))),
     # jinja: if cookiecutter.__kogame
     urls.path("", urls.include("apps.kogame.urls")),  # game
     # jinja: endif
+    # Browsers ask for it on pages that name no icon, such as those of the admin.
+    urls.path("favicon.ico", lambda request: redirect(static("img/mark.svg"))),
     # jinja: if cookiecutter.example_app
     urls.path("", urls.include("apps.shop.urls")),  # example
     # jinja: endif

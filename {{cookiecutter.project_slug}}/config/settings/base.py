@@ -78,12 +78,12 @@ INSTALLED_APPS = [
     # jinja: if cookiecutter.background_jobs
     "common.jobs.JobsConfig",
     # jinja: endif
+    # jinja: if cookiecutter.__kogame
+    "apps.kogame",  # game
+    # jinja: endif
     "apps.users",
     # jinja: if cookiecutter.example_app
     "apps.shop",  # example
-    # jinja: endif
-    # jinja: if cookiecutter.__kogame
-    "apps.kogame",  # game
     # jinja: endif
 ]
 
