@@ -66,8 +66,7 @@ def start(coroutine: Any) -> asyncio.Task[None]:
 
 def retrieve(task: asyncio.Task[None]) -> None:
     """Take the error of a task, or asyncio would log it. The consumer notices a lost socket itself."""
-    if not task.cancelled():
-        task.exception()
+    _ = task.cancelled() or task.exception()
 
 
 class Hub:
