@@ -223,7 +223,6 @@ class Room:
         old = self.state
         frame = {"tick": self.tick + 1, "owner": self.bus.process, "seed": self.seed}
         frame |= {"taken": list(self.waiting), "state": old}
-        text = encode(frame)  # the frame if the step fails: the old state, without the inputs
         try:
             text = encode(frame | {"state": self.next_state()})
             self.is_failing = False
@@ -231,6 +230,7 @@ class Room:
             if not self.is_failing:  # A step that always fails would fill the log.
                 logger.exception("%s: step %s failed, and is left out", self.channel, frame["tick"])
             self.is_failing = True
+            text = encode(frame)  # the old state, without the inputs
         if not await self.bus.commit(self.channel, self.lease, text):
             return False
         self.show(json.loads(text))
